@@ -1,0 +1,156 @@
+"""Keeps of the rendered project what was chosen, and removes the rest.
+
+``OWNED_PATHS`` is the one place that says which answer owns which files. A file that
+no answer owns is in every project. An owned file stays if an answer that was given
+owns it, and goes if only other answers do; directories that this empties go too.
+
+Two answers that fill the same place live side by side in the template under names of
+their own: a pair (path in the template, path in the project) says where one lands.
+
+Nothing that was there before generation is touched: ``pre_gen_project.py`` has left a
+record of it, which is removed here.
+"""
+
+import json
+import os
+
+# question, or private variable of cookiecutter.json -> answer -> what it owns.
+# A path that ends in a slash is a directory with everything in it.
+OWNED_PATHS = {
+    "license": {
+        "MIT": [("LICENSE-MIT", "LICENSE")],
+        "BSD-3-Clause": [("LICENSE-BSD-3-Clause", "LICENSE")],
+        "Apache-2.0": [("LICENSE-Apache-2.0", "LICENSE")],
+        "Proprietary": [("LICENSE-Proprietary", "LICENSE")],
+    },
+    "__sample": {
+        "census_income": [
+            "data/sample/census_income.csv.gz",
+            ("config/data_schema.census_income.yaml", "config/data_schema.yaml"),
+            (
+                "docs/data_dictionaries/data_dictionary.census_income.md",
+                "docs/data_dictionaries/data_dictionary.md",
+            ),
+        ],
+        "bike_sharing": [
+            "data/sample/bike_sharing.csv.gz",
+            ("config/data_schema.bike_sharing.yaml", "config/data_schema.yaml"),
+            (
+                "docs/data_dictionaries/data_dictionary.bike_sharing.md",
+                "docs/data_dictionaries/data_dictionary.md",
+            ),
+        ],
+    },
+    "data_versioning": {
+        "dvc": [".dvcignore", "dvc.yaml"],
+    },
+    "serving": {
+        "fastapi": [
+            "config/serving_config.yaml",
+            "src/serving/",
+            "tests/unit/test_serving.py",
+        ],
+    },
+    "deployment": {
+        "docker": [".dockerignore", "Dockerfile"],
+    },
+    "ci": {
+        "github": [".github/"],
+    },
+}
+
+# Written by pre_gen_project.py, which names it too.
+RECORD = ".cookiecutter-existing.json"
+
+
+def split(entry):
+    """Return the (path in the template, path in the project) of an entry."""
+    return (entry, entry) if isinstance(entry, str) else tuple(entry)
+
+
+def entries(table, answers, chosen):
+    """Return the entries of the table whose answer was given, or was not.
+
+    Args:
+        table: As ``OWNED_PATHS``.
+        answers: Question or private variable -> the answer.
+        chosen: True for the entries of given answers, False for all others.
+
+    Returns:
+        A list of (path in the template, path in the project).
+    """
+    return [
+        split(entry)
+        for question, choices in table.items()
+        for choice, owned in choices.items()
+        if (answers[question] == choice) is chosen
+        for entry in owned
+    ]
+
+
+def files_of(path):
+    """Return the files that a path of the table stands for, in the current folder."""
+    if not path.endswith("/"):
+        return {path} if os.path.lexists(path) else set()
+    return {
+        os.path.join(folder, name).replace(os.sep, "/")
+        for folder, _, names in os.walk(path.rstrip("/"))
+        for name in names
+    }
+
+
+def is_linked(path):
+    """Tell whether a directory above the path is a link: what it holds is not ours."""
+    folder = os.path.dirname(path)
+    return os.path.realpath(folder) != os.path.join(os.path.realpath("."), folder)
+
+
+def remove(path, existing):
+    """Remove a file of this run, and the directories of this run that it leaves empty.
+
+    Args:
+        path: A file, relative to the current folder.
+        existing: The files and directories that were there before this run.
+    """
+    if path in existing or (os.path.dirname(path) and is_linked(path)):
+        return
+    os.remove(path)
+    folder = os.path.dirname(path)
+    while folder and folder not in existing and not os.listdir(folder):
+        os.rmdir(folder)
+        folder = os.path.dirname(folder)
+
+
+def prune(table, answers, existing):
+    """Remove what was not chosen and give what was chosen its name in the project.
+
+    Args:
+        table: As ``OWNED_PATHS``.
+        answers: Question or private variable -> the answer.
+        existing: The files and directories that were there before this run.
+    """
+    kept = entries(table, answers, chosen=True)
+    keep = set().union(*(files_of(path) for path, _ in kept))
+    others = entries(table, answers, chosen=False)
+    for path in set().union(*(files_of(path) for path, _ in others)) - keep:
+        remove(path, existing)
+    for path, landing in kept:
+        if path == landing or path in existing or not os.path.lexists(path):
+            continue
+        if os.path.lexists(landing):  # the owner's file, which stays as it is
+            remove(path, existing)
+        else:
+            os.rename(path, landing)
+
+
+def main():
+    """Prune the project in the current folder."""
+    answers = json.loads(r'{{ cookiecutter | tojson }}')
+    with open(RECORD, encoding="utf-8") as file:
+        existing = set(json.load(file))
+    prune(OWNED_PATHS, answers, existing)
+    os.remove(RECORD)
+
+
+if __name__ == "__main__":
+    main()
