@@ -1,0 +1,52 @@
+"""Ensembles of decision trees: they find thresholds and interactions by themselves."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pandas import DataFrame, Series
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+
+from src.models.base import BaseModel
+from src.utils.config import Task
+
+
+class RandomForestModel(BaseModel):
+    """Many deep trees, each grown on a sample of the rows, averaged."""
+
+    # Leaves of single rows make the file ten times larger, and rarely help.
+    defaults: ClassVar[Mapping[str, Any]] = {"min_samples_leaf": 5, "n_jobs": -1}
+
+    def _estimator_class(self, task: Task) -> Any:
+        """Return the class of scikit-learn that does the work for ``task``."""
+        if task == "classification":
+            return RandomForestClassifier
+        return RandomForestRegressor
+
+    def fit(self, X: DataFrame, y: Series) -> Self:
+        """Fit as ``BaseModel`` does; ``n_jobs`` is for the fitting only.
+
+        Threads that predict add up the trees in the order in which they finish, so
+        the last digits of a prediction would differ from call to call.
+        """
+        super().fit(X, y)
+        self.estimator.set_params(n_jobs=None)
+        return self
+
+
+class HistGradientBoostingModel(BaseModel):
+    """Trees that each correct the ones before, on features sorted into bins."""
+
+    # Stopping early needs rows set aside, of every label; by default it would turn
+    # itself on at 10,000 rows, and so change its meaning with the size of the data.
+    defaults: ClassVar[Mapping[str, Any]] = {"early_stopping": False}
+
+    def _estimator_class(self, task: Task) -> Any:
+        """Return the class of scikit-learn that does the work for ``task``."""
+        if task == "classification":
+            return HistGradientBoostingClassifier
+        return HistGradientBoostingRegressor
