@@ -1,0 +1,65 @@
+# What a maintainer runs; `make help` lists it. Everything is installed into .venv.
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := build/demo
+# Generated projects find uv here, and the tests find the linters.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything that the other commands need
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv -c constraints.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev -c constraints.txt
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Generate a project with the default answers and run it, from data to report
+	@rm -rf $(DEMO)
+	@$(BIN)/cookiecutter . --no-input --output-dir $(DEMO)
+	@$(MAKE) --no-print-directory -C $(DEMO)/my-ml-project setup
+	@$(MAKE) --no-print-directory -C $(DEMO)/my-ml-project pipeline
+	@echo
+	@echo "The project: $(CURDIR)/$(DEMO)/my-ml-project"
+	@echo "Its report:  file://$(CURDIR)/$(DEMO)/my-ml-project/reports/evaluation.html"
+
+.PHONY: test
+test: $(READY) ## Run every test: first the fast ones, then a life in generated projects
+	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m slow --numprocesses 2
+
+.PHONY: test-fast
+test-fast: $(READY) ## Run the tests that need no installed project
+	@$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: bench
+bench: $(READY) ## Measure generation, combinations and training against their floors
+	@$(BIN)/python -m benchmarks
+
+.PHONY: options
+options: $(READY) ## Measure what each choice costs, for the options table
+	@$(BIN)/python docs/options.py --measure
+
+.PHONY: docs
+docs: $(READY) ## Build the documentation site into site/
+	@$(BIN)/mkdocs build --strict --quiet
+
+.PHONY: lock
+lock: $(READY) ## Renew the pinned versions, of this repository and of the template
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
+		--no-emit-index-url --upgrade --group dev --output-file constraints.txt
+	@$(BIN)/python -m tests.lock
+
+.PHONY: clean
+clean: ## Remove what the other commands made
+	@rm -rf $(VENV) build site .pytest_cache

@@ -1,0 +1,174 @@
+"""Generated projects, lived in: installed in fresh environments and really used.
+
+Each value of each question is lived at least once, on Python 3.11, 3.12 and 3.13; the
+first test holds that. What is run is what people run: the guide's commands as they
+stand, and every command of the generated README.
+"""
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests import own_data, readme
+from tests.interpreters import interpreter
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+
+# name -> Python, answers that differ from the defaults
+LIVES = {
+    "defaults": ("3.12", {}),
+    "bare regression": (
+        "3.11",
+        {
+            "task": "regression",
+            "license": "BSD-3-Clause",
+            "python_version": "3.11",
+            "data_versioning": "none",
+            "serving": "none",
+            "deployment": "none",
+            "ci": "none",
+        },
+    ),
+    "own CSV": (
+        "3.13",
+        {
+            "project_name": 'Ünïcode "Quotes" \\ 🚀',
+            "description": "- # {braces} 'quotes' \"double\" \\n مرحبا 🚀",
+            "license": "Apache-2.0",
+            "python_version": "3.13",
+            "data_source": "own.csv",
+            "target_column": own_data.TARGET,
+            "data_versioning": "none",
+            "deployment": "none",
+        },
+    ),
+    "Parquet from a URL": (
+        "3.12",
+        {
+            "license": "Proprietary",
+            "task": "regression",
+            "data_source": "http://localhost:{port}/own.parquet",
+            "target_column": "visits",
+            "serving": "none",
+            "ci": "none",
+        },
+    ),
+}
+
+GUIDE = """
+python -m venv .venv
+source .venv/bin/activate
+pip install -r requirements.txt
+pip install -e .
+cp .env.example .env
+git init
+dvc init
+{remote}
+dvc install
+pytest tests/
+make test
+python scripts/data_download.py
+python src/data/preprocessing.py --config config/pipeline_config.yaml
+python src/training/train.py --model-config config/model_config.yaml --env-config config/env/dev.yaml
+python scripts/evaluation.py --model-path models/latest_model.joblib --test-data data/processed/test.csv
+dvc repro
+dvc push
+rm -rf data/raw .dvc/cache
+dvc pull data/raw/
+python scripts/data_download.py
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder to generate into, removed at once: an environment is large."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
+def web_server(folder: Path) -> Iterator[int]:
+    """The port of a web server on this machine that offers what ``folder`` holds."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("localhost", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def generate(folder: Path, answers: dict[str, str]) -> Path:
+    """Generate a project with cookiecutter's own command and return its folder."""
+    given = [f"{question}={answer}" for question, answer in answers.items()]
+    command = ["cookiecutter", str(TEMPLATE), "--no-input", "-o", str(folder)]
+    subprocess.run([*command, *given], check=True)
+    (project,) = (path.parent for path in folder.glob("*/requirements.txt"))
+    return project
+
+
+def environment(python: Path) -> dict[str, str]:
+    """Return the variables of a person whose ``python`` is the one given."""
+    path = subprocess.os.environ["PATH"]
+    return {
+        "PATH": f"{python.parent}:{path}",
+        "UV_PYTHON": str(python),
+        "GIT_AUTHOR_NAME": "Tester",
+        "GIT_AUTHOR_EMAIL": "tester@example.com",
+        "GIT_COMMITTER_NAME": "Tester",
+        "GIT_COMMITTER_EMAIL": "tester@example.com",
+    }
+
+
+def test_every_value_of_every_question_is_lived() -> None:
+    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
+    choices = {
+        name: values for name, values in questions.items() if isinstance(values, list)
+    }
+    missing = {
+        f"{question}={value}"
+        for question, values in choices.items()
+        for value in values
+        if all(
+            answers.get(question, values[0]) != value for _, answers in LIVES.values()
+        )
+    }
+    assert not missing
+    assert {python for python, _ in LIVES.values()} == {"3.11", "3.12", "3.13"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("life", LIVES)
+def test_every_command_of_the_readme_works(
+    life: str, folder: Path, web_server: int
+) -> None:
+    version, answers = LIVES[life]
+    python = interpreter(version)
+    own_data.write_csv(folder / "own.csv")
+    answers = {key: text.format(port=web_server) if "{port}" in text else text for key, text in answers.items()}
+    project = generate(folder, answers)
+    variables = environment(python)
+    commands = [
+        block
+        for block in readme.blocks(project / "README.md")
+        if not block.startswith(readme.ENGINE)
+    ]
+    setup = [commands.pop(0), "deactivate 2> /dev/null || true"]
+    if "parquet" in answers.get("data_source", ""):
+        to_parquet = f"pd.read_csv(r'{folder}/own.csv').to_parquet(r'{folder}/own.parquet')"
+        setup.append(f'.venv/bin/python -c "import pandas as pd; {to_parquet}"')
+    readme.run([*setup, *commands, "make lint", "make test"], project, variables)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_commands_of_the_guide_work_verbatim(version: str, folder: Path) -> None:
+    project = generate(folder, {})
+    remote = f"dvc remote add --default storage {folder / 'storage'}"
+    commands = GUIDE.format(remote=remote)
+    readme.run([commands], project, environment(interpreter(version)))
