@@ -184,18 +184,22 @@ def _rank_one(
     positive: NDArray[np.bool_], score: Floats, weights: Floats
 ) -> tuple[Floats, Floats]:
     """Return ROC AUC and average precision of one class; NaN with rows on one side."""
-    order = np.argsort(score)
-    ranked = score[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])  # of equal scores
-    weights = weights[order]
-    gained = np.add.reduceat(weights * positive[order, None], starts)
-    passed = np.add.reduceat(weights, starts)
-    lost = passed - gained
-    positives, negatives = gained.sum(0), lost.sum(0)
-    below = np.cumsum(lost, axis=0) - lost / 2  # a tie counts one half
+    ranks, group = np.unique(score, return_inverse=True)
+    order = np.argsort(group)
+    starts = np.searchsorted(group[order], np.arange(len(ranks)))  # of equal scores
+    passed = np.add.reduceat(weights[order], starts)
+    seen = np.cumsum(passed, axis=0)
+    # All that follows is about the scores that rows of the class have: much fewer.
+    order = order[positive[order]]
+    chosen_ranks, starts = np.unique(group[order], return_index=True)
+    gained = np.add.reduceat(weights[order], starts)
+    passed, total, seen = passed[chosen_ranks], seen[-1], seen[chosen_ranks]
+    positives = gained.sum(0)
+    negatives = total - positives
+    so_far = np.cumsum(gained, axis=0)
+    below = seen - so_far - (passed - gained) / 2  # a tie counts one half
     auc = _ratio((gained * below).sum(0), positives * negatives)
-    found = positives - np.cumsum(gained, axis=0) + gained
-    chosen = positives + negatives - np.cumsum(passed, axis=0) + passed
+    found, chosen = positives - so_far + gained, total - seen + passed
     precision = _ratio((gained * _ratio(found, chosen)).sum(0), positives)
     undefined = (positives == 0) | (negatives == 0)
     auc[undefined] = precision[undefined] = np.nan
