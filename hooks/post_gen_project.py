@@ -2,7 +2,7 @@
 
 ``OWNED_PATHS`` is the one place that says which answer owns which files. A file that
 no answer owns is in every project. An owned file stays if an answer that was given
-owns it, and goes if only other answers do; directories that this empties go too.
+owns it, and goes if only other answers do; folders that this empties go too.
 
 Two answers that fill the same place live side by side in the template under names of
 their own: a pair (path in the template, path in the project) says where one lands.
@@ -15,7 +15,7 @@ import json
 import os
 
 # question, or private variable of cookiecutter.json -> answer -> what it owns.
-# A path that ends in a slash is a directory with everything in it.
+# A path that ends in a slash is a folder with everything in it.
 OWNED_PATHS = {
     "license": {
         "MIT": [("LICENSE-MIT", "LICENSE")],
@@ -99,20 +99,20 @@ def files_of(path):
     }
 
 
-def is_linked(path):
-    """Tell whether a directory above the path is a link: what it holds is not ours."""
-    folder = os.path.dirname(path)
-    return os.path.realpath(folder) != os.path.join(os.path.realpath("."), folder)
+def is_ours(path, existing):
+    """Tell whether this run wrote a file: not there before, nor in a linked folder."""
+    folder = os.path.join(os.path.realpath("."), os.path.dirname(path))
+    return path not in existing and os.path.realpath(folder) == folder.rstrip(os.sep)
 
 
 def remove(path, existing):
-    """Remove a file of this run, and the directories of this run that it leaves empty.
+    """Remove a file of this run, and the folders of this run that it leaves empty.
 
     Args:
         path: A file, relative to the current folder.
-        existing: The files and directories that were there before this run.
+        existing: The files and folders that were there before this run.
     """
-    if path in existing or (os.path.dirname(path) and is_linked(path)):
+    if not is_ours(path, existing):
         return
     os.remove(path)
     folder = os.path.dirname(path)
@@ -122,12 +122,12 @@ def remove(path, existing):
 
 
 def prune(table, answers, existing):
-    """Remove what was not chosen and give what was chosen its name in the project.
+    """Remove what was not chosen, and give what was chosen its name in the project.
 
     Args:
         table: As ``OWNED_PATHS``.
         answers: Question or private variable -> the answer.
-        existing: The files and directories that were there before this run.
+        existing: The files and folders that were there before this run.
     """
     kept = entries(table, answers, chosen=True)
     keep = set().union(*(files_of(path) for path, _ in kept))
@@ -135,21 +135,22 @@ def prune(table, answers, existing):
     for path in set().union(*(files_of(path) for path, _ in others)) - keep:
         remove(path, existing)
     for path, landing in kept:
-        if path == landing or path in existing or not os.path.lexists(path):
+        if path == landing or not os.path.lexists(path):
             continue
         if os.path.lexists(landing):  # the owner's file, which stays as it is
             remove(path, existing)
-        else:
+        elif is_ours(path, existing):
             os.rename(path, landing)
 
 
 def main():
     """Prune the project in the current folder."""
-    answers = json.loads(r'{{ cookiecutter | tojson }}')
+    # JSON never holds three quotes in a row, so that it fits between these.
+    answers = json.loads(r"""{{ cookiecutter | tojson }}""")
     with open(RECORD, encoding="utf-8") as file:
         existing = set(json.load(file))
-    prune(OWNED_PATHS, answers, existing)
     os.remove(RECORD)
+    prune(OWNED_PATHS, answers, existing)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,216 @@
-"""Refuses answers that cannot work, before anything is written."""
+"""Refuses answers that cannot work, all at once, before anything is written.
+
+It runs on the standard library of whatever Python runs Cookiecutter, and without a
+network. What it cannot see (a URL, the columns of a Parquet file) is checked by the
+project when it first reads its data.
+
+A slug that could not even be a folder never becomes one: ``cookiecutter.json`` keeps
+the answer in ``__project_slug`` and has ``.refused`` rendered in its place.
+"""
 
 import json
 import os
+import re
+import sys
+import unicodedata
 
+TEXTS = ("project_name", "description", "author_name")
+LONGEST = {"project_name": 200, "description": 500, "author_name": 200}
+EXAMPLES = {
+    "project_name": "Churn of customers",
+    "project_slug": "churn-of-customers",
+    "description": "Tells which customers are about to leave.",
+    "author_name": "Ada Lovelace",
+    "author_email": "ada@example.com",
+    "data_source": "customers.csv",
+    "target_column": "churned",
+}
+SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+EMAIL = re.compile(r"[^@\s<>()\[\],;:\"\\]+@[\w-]+(\.[\w-]+)+")
+URL = re.compile(r"https?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
+# These end a line, or are no characters at all, for a YAML or a TOML file.
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+SEPARATORS = ",;\t|"  # of a CSV file, as src/data/tables.py of the project reads it
+TABLE = "a CSV, CSV.gz or Parquet file"
+# Written for post_gen_project.py, which names it too.
 RECORD = ".cookiecutter-existing.json"
+
+
+class BadData(Exception):
+    """What is wrong with the data file."""
+
+
+def text_problem(question, answer):
+    """Return the rule that a free text breaks, or None."""
+    if any(
+        unicodedata.category(character) in UNPRINTABLE or character in "\ufffe\uffff"
+        for character in answer
+    ):
+        return "one line of text, without tabs or other control characters"
+    if not answer.strip():
+        return "not empty"
+    if question in TEXTS and answer != answer.strip():
+        return "no space at its beginning or end"
+    if len(answer) > LONGEST.get(question, len(answer)):
+        return f"at most {LONGEST[question]} characters, not {len(answer)}"
+    return None
+
+
+def slug_problem(slug, taken):
+    """Return the rule that a slug breaks, or None.
+
+    Args:
+        slug: The answer.
+        taken: Names that Windows reserves or that a package of the project has.
+    """
+    if not SLUG.fullmatch(slug):
+        return (
+            "1 to 63 lower-case letters, digits, - and _, "
+            "with a letter or digit at both ends"
+        )
+    if re.sub(r"[-_]+", "-", slug) in taken:
+        return (
+            "not a name that Windows reserves or that a package has which the "
+            "project installs"
+        )
+    return None
+
+
+def email_problem(email):
+    """Return the rule that an e-mail address breaks, or None."""
+    if len(email) > 254 or not EMAIL.fullmatch(email):
+        return "an e-mail address: name@domain, at most 254 characters"
+    return None
+
+
+def read_header(path):
+    """Return the columns of a data file, None where they cannot be told from here.
+
+    Args:
+        path: The file.
+
+    Raises:
+        BadData: If the file is missing, empty, or is no table.
+    """
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(4)
+            if magic == b"PAR1":
+                file.seek(-4, os.SEEK_END)
+                if file.tell() < 8 or file.read() != b"PAR1":
+                    raise BadData(f"{TABLE}; this Parquet file is cut off")
+                return None
+        return read_csv_header(path, magic.startswith(b"\x1f\x8b"))
+    except FileNotFoundError:
+        raise BadData(f"{TABLE} that exists; {os.path.abspath(path)} does not")
+    except IsADirectoryError:
+        raise BadData(f"{TABLE}, not a folder")
+    except UnicodeError:
+        raise BadData(f"{TABLE}, a CSV file in UTF-8; this is none")
+    except (OSError, EOFError) as error:
+        raise BadData(f"{TABLE} that can be read; {error}")
+
+
+def read_csv_header(path, compressed):
+    """Return the columns of a CSV file that has at least one row below them."""
+    import csv
+    import gzip
+    import io
+    import zlib
+
+    with gzip.open(path) if compressed else open(path, "rb") as file:
+        lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        try:
+            first = lines.readline()
+            separator = max(
+                SEPARATORS,
+                key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])),
+            )
+            lines.seek(0)
+            rows = filter(None, csv.reader(lines, delimiter=separator))
+            columns, row = next(rows, None), next(rows, None)
+        except (csv.Error, zlib.error) as error:
+            raise BadData(f"{TABLE} that can be read; {error}")
+    if not columns:
+        raise BadData(f"{TABLE} with a header line; this one is empty")
+    if not row:
+        raise BadData("a header line and rows below it; this file has no rows")
+    return columns
+
+
+def data_problems(answers):
+    """Return (question, rule) for what is wrong with the data and its target."""
+    source, target = answers["data_source"], answers["target_column"]
+    standard = answers["__sample_target"]
+    if source == "sample":
+        if target == standard:
+            return []
+        rule = (
+            f"{standard!r} with the sample and this task; other data need data_source"
+        )
+        return [("target_column", rule)]
+    if "://" in source:
+        if URL.fullmatch(source):
+            return []
+        return [("data_source", "a URL begins with http:// or https:// and a host")]
+    if "_commit" in answers:
+        # Cruft renders elsewhere and later, where the file need not be.
+        return []
+    # A relative path counts from the folder in which the project is generated.
+    path = os.path.join(os.pardir, os.path.expanduser(source))
+    try:
+        columns = read_header(path)
+    except BadData as error:
+        return [("data_source", str(error))]
+    if columns is None or target in columns:
+        return []
+    listed = ", ".join(map(shown, columns[:20])) + (", ..." if columns[20:] else "")
+    rule = f"a column of {shown(source)}: {listed}"
+    if target == standard:
+        rule += f" ({target!r} is the sample's; say which column of yours to predict)"
+    return [("target_column", rule)]
+
+
+def find_problems(answers):
+    """Return (question, rule) for each answer that cannot work, in their order."""
+    rules = {
+        question: text_problem(question, answers[question]) for question in EXAMPLES
+    }
+    slug, email = answers["project_slug"], answers["author_email"]
+    rules["project_slug"] = slug_problem(slug, answers["_taken_slugs"].split())
+    rules["author_email"] = email_problem(email)
+    if not rules["data_source"] and not rules["target_column"]:
+        rules.update(data_problems(answers))
+    return [(question, rule) for question, rule in rules.items() if rule]
+
+
+def shown(answer):
+    """Return an answer with what cannot be printed escaped, and not too long."""
+    printable = "".join(
+        (
+            character
+            if unicodedata.category(character) not in UNPRINTABLE
+            else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        )
+        for character in answer
+    )
+    return printable if len(printable) <= 100 else printable[:97] + "..."
+
+
+def report(problems, answers):
+    """Return what to tell whoever gave the answers."""
+    answers = dict(answers, project_slug=answers["__project_slug"])
+    lines = ["", "No project was generated. These answers cannot work:"]
+    for question, rule in problems:
+        lines += [
+            "",
+            f"  {question}: '{shown(answers[question])}'",
+            f"    expected: {rule}",
+            f"    example:  {EXAMPLES[question]}",
+        ]
+    return "\n".join(
+        lines + ["", "Below, Cookiecutter tells in its way that it stopped."]
+    )
 
 
 def record_existing():
@@ -17,5 +224,17 @@ def record_existing():
         json.dump(existing, file)
 
 
-if __name__ == "__main__":
+def main():
+    """Check the answers; the current folder is the project's, still empty."""
+    # JSON never holds three quotes in a row, so that it fits between these.
+    answers = json.loads(r"""{{ cookiecutter | tojson }}""")
+    problems = find_problems(answers)
+    if problems:
+        print(report(problems, answers), file=sys.stderr)
+        return 1
     record_existing()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
