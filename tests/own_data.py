@@ -25,7 +25,9 @@ def write_csv(path: Path, rows: int = 600) -> Path:
             visits = chance.randrange(0, 40)
             city = chance.choice(["Ærø", "São Paulo", "北京", ""])
             member = chance.random() < 0.4
-            score = (size - 170) / 12 + visits / 20 + 1.5 * member + chance.gauss(0, 0.4)
+            score = (
+                (size - 170) / 12 + visits / 20 + 1.5 * member + chance.gauss(0, 0.4)
+            )
             label = "low" if score < 0.8 else "mid" if score < 2 else "high"
             writer.writerow(
                 [

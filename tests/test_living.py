@@ -150,7 +150,10 @@ def test_every_command_of_the_readme_works(
     version, answers = LIVES[life]
     python = interpreter(version)
     own_data.write_csv(folder / "own.csv")
-    answers = {key: text.format(port=web_server) if "{port}" in text else text for key, text in answers.items()}
+    answers = {
+        key: text.format(port=web_server) if "{port}" in text else text
+        for key, text in answers.items()
+    }
     project = generate(folder, answers)
     variables = environment(python)
     commands = [
@@ -160,7 +163,9 @@ def test_every_command_of_the_readme_works(
     ]
     setup = [commands.pop(0), "deactivate 2> /dev/null || true"]
     if "parquet" in answers.get("data_source", ""):
-        to_parquet = f"pd.read_csv(r'{folder}/own.csv').to_parquet(r'{folder}/own.parquet')"
+        to_parquet = (
+            f"pd.read_csv(r'{folder}/own.csv').to_parquet(r'{folder}/own.parquet')"
+        )
         setup.append(f'.venv/bin/python -c "import pandas as pd; {to_parquet}"')
     readme.run([*setup, *commands, "make lint", "make test"], project, variables)
 

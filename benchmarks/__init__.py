@@ -1,0 +1,1 @@
+"""Figures of the template, each beside a floor measured in the same run."""

@@ -1,0 +1,111 @@
+"""`make bench`: generation, combinations and training, each against its floor."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REPEATS = 5
+Row = tuple[str, str, str]
+
+
+def main() -> None:
+    """Measure everything and print the table, slowest part last."""
+    # Compiled modules are what people have; without them every start is slow.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [*generation(Path(folder)), *combinations(), *training(Path(folder))]
+    width = [max(len(row[column]) for row in rows) for column in range(3)]
+    print()
+    for row in rows:
+        print("  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)))
+
+
+def seconds(action: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Return the median time of ``action``, after one run that warms the caches."""
+    action()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def command(*words: str | Path, folder: Path = ROOT) -> None:
+    """Run a command quietly; what it printed is shown if it fails."""
+    result = subprocess.run(
+        [str(word) for word in words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, words))} failed:\n{result.stdout}")
+
+
+def generate(template: Path, folder: Path) -> None:
+    """Generate a project from the command line, over what an earlier run left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command("cookiecutter", template, "--no-input", "--output-dir", folder)
+
+
+def generation(folder: Path) -> list[Row]:
+    """Measure the generation of the whole project and of a single file."""
+    floor = folder / "floor"
+    (floor / "{{cookiecutter.name}}").mkdir(parents=True)
+    (floor / "cookiecutter.json").write_text(json.dumps({"name": "one"}))
+    (floor / "{{cookiecutter.name}}" / "README.md").write_text("# one\n")
+    one = seconds(lambda: generate(floor, folder / "one"))
+    whole = seconds(lambda: generate(ROOT, folder / "whole"))
+    count = sum(path.is_file() for path in (folder / "whole").rglob("*"))
+    return [
+        ("generation", f"{whole:.2f} s for {count} files", f"{whole / one:.1f}x"),
+        ("  a template of one file", f"{one:.2f} s", "1.0x"),
+        ("  files over that floor", f"{count / (whole - one):.0f} files/s", ""),
+    ]
+
+
+def combinations() -> list[Row]:
+    """Measure the check of every combination, and one generation for each instead."""
+    command(sys.executable, "-m", "tests.combinations", "--json", "build/bench.json")
+    figures = json.loads((ROOT / "build" / "bench.json").read_text())
+    checked, took = figures["combinations"], figures["seconds"]
+    single = figures["seconds_per_generation"]
+    return [
+        (
+            "combinations",
+            f"{checked} in {took:.1f} s: {checked / took:.0f} a second",
+            f"{checked / took * single:.0f}x",
+        ),
+        ("  one cookiecutter call for each", f"{1 / single:.1f} a second", "1.0x"),
+    ]
+
+
+def training(folder: Path) -> list[Row]:
+    """Measure `train.py`, a bare script with the same fit, and `make pipeline`."""
+    project = folder / "whole" / "my-ml-project"
+    command("make", "setup", "pipeline", folder=project)
+    python = project / ".venv" / "bin" / "python"
+    full = seconds(lambda: command(python, "src/training/train.py", folder=project))
+    script = ROOT / "benchmarks" / "bare_training.py"
+    bare = seconds(lambda: command(python, script, folder=project))
+    pipeline = seconds(lambda: command("make", "pipeline", folder=project), repeats=3)
+    return [
+        ("train.py", f"{full:.2f} s", f"{full / bare:.2f}x"),
+        ("  the same fit in a bare script", f"{bare:.2f} s", "1.00x"),
+        ("make pipeline", f"{pipeline:.2f} s", f"{pipeline / bare:.1f}x"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
