@@ -1,0 +1,167 @@
+"""Train the configured model on the processed training rows, and save it.
+
+Reads ``data/processed/train.csv``; writes the feature set
+``data/features/train.parquet`` and the model ``models/latest_model.joblib`` with its
+record ``latest_model.json``. The test rows are not looked at.
+"""
+
+import logging
+from typing import Any
+
+from pandas import DataFrame
+
+from src.data.preprocessing import load_processed
+from src.data.schema import DataSchema, load_schema
+from src.features.creation import FeatureCreator, create_features, feature_columns
+from src.features.transformation import fitted_steps
+from src.models.artifact import Record, save_model
+from src.models.base import BaseModel
+from src.models.factory import ModelFactory
+from src.training.base_trainer import ModelTrainingTemplate, TrainingData
+from src.training.strategies import TrainingStrategy, make_strategy
+from src.training.validation import measure, summarise
+from src.utils.cli import config_parser, run, settings_from
+from src.utils.config import Settings
+from src.utils.errors import DataError
+from src.utils.files import atomic_path, read_json
+
+MODEL_FILE = "latest_model.joblib"
+# The settings that the model depends on; paths and logging differ between machines.
+DECISIVE = {"task", "seed", "preprocessing", "features", "model", "training"}
+
+logger = logging.getLogger(__name__)
+
+
+class ModelTrainer(ModelTrainingTemplate):
+    """The training that the configuration describes."""
+
+    def __init__(
+        self, settings: Settings, schema: DataSchema, strategy: TrainingStrategy
+    ) -> None:
+        """Take what to train, on which columns, and how.
+
+        Args:
+            settings: The model, its hyperparameters, and where everything goes.
+            schema: The data contract.
+            strategy: How the model is fitted.
+        """
+        self.settings = settings
+        self.schema = schema
+        self.strategy = strategy
+
+    def preprocess(self, data: DataFrame) -> TrainingData:
+        """Create the features of the rows, and write them as the feature set.
+
+        Raises:
+            DataError: If a classification has rows of one label only.
+        """
+        target = data[self.schema.target]
+        if self.settings.task == "classification" and target.nunique() < 2:
+            raise DataError(
+                f"the training rows have one value in the target column "
+                f"{self.schema.target!r}; expected at least two to tell apart"
+            )
+        features = create_features(data, self.schema)
+        path = self.settings.paths.features / "train.parquet"
+        with atomic_path(path) as partial:
+            features.assign(**{self.schema.target: target}).to_parquet(partial)
+        return TrainingData(features, target)
+
+    def build_model(self) -> BaseModel:
+        """Return the configured model behind the steps that are fitted with it.
+
+        Raises:
+            ModelError: If the type or a hyperparameter is not possible.
+        """
+        settings = self.settings
+        model = ModelFactory.get_model(
+            settings.model.type,
+            task=settings.task,
+            seed=settings.seed,
+            **settings.model.params,
+        )
+        return model.after(fitted_steps(settings.features, model.scaled))
+
+    def train(self, model: BaseModel, processed_data: TrainingData) -> BaseModel:
+        """Fit the model, then put the creation of features before it."""
+        trained = self.strategy.train(model, processed_data.X, processed_data.y)
+        creation = FeatureCreator(feature_columns(self.schema))
+        return trained.after([("creation", creation)])
+
+    def evaluate(self, trained_model: BaseModel, data: DataFrame) -> dict[str, Any]:
+        """Measure the model on its own rows and, where there are folds, between them.
+
+        Returns:
+            ``train``: each metric on the rows fitted to, better than it will do;
+            ``cross_validation``: mean and deviation over the folds.
+        """
+        target = data[self.schema.target]
+        metrics: dict[str, Any] = {"train": measure(trained_model, data, target)}
+        if self.strategy.fold_scores:
+            metrics["cross_validation"] = summarise(self.strategy.fold_scores)
+        return metrics
+
+    def log(self, trained_model: BaseModel, metrics: dict[str, Any]) -> None:
+        """Save the model with its record, and say what came out."""
+        path = self.settings.paths.models / MODEL_FILE
+        save_model(trained_model.pipeline, self._record(trained_model, metrics), path)
+        selection = trained_model.pipeline.named_steps["selection"]
+        for name, reason in selection.dropped_.items():
+            logger.info("left out feature %r: %s", name, reason)
+        for part, values in metrics.items():
+            logger.info("%s: %s", part, _readable(values))
+        logger.info("wrote %s; next: make evaluate", path)
+
+    def _record(self, trained_model: BaseModel, metrics: dict[str, Any]) -> Record:
+        """Return what the model is and what made it."""
+        selection = trained_model.pipeline.named_steps["selection"]
+        return {
+            "model_type": self.settings.model.type,
+            "hyperparameters": trained_model.estimator.get_params(),
+            "classes": trained_model.classes,
+            "features": selection.features_,
+            "left_out": selection.dropped_,
+            "metrics": metrics,
+            "data": read_json(self.settings.paths.processed / "manifest.json"),
+            "configuration": self.settings.model_dump(mode="json", include=DECISIVE),
+            "schema": self.schema.model_dump(mode="json"),
+        }
+
+
+def _readable(values: dict[str, Any]) -> str:
+    """Return metrics as ``name value`` pairs, with their deviation where known."""
+    parts = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            parts.append(f"{name} {value['mean']:.4g} ± {value['std']:.2g}")
+        else:
+            parts.append(f"{name} {value:.4g}")
+    return ", ".join(parts)
+
+
+def train(settings: Settings) -> BaseModel:
+    """Train and save the model that ``settings`` describe.
+
+    Returns:
+        The fitted model.
+
+    Raises:
+        ConfigError: If the data schema is missing or not valid.
+        DataError: If the processed rows are missing or changed, or teach nothing.
+        ModelError: If the model type or a hyperparameter is not possible.
+    """
+    schema = load_schema(settings.data.schema_path, settings)
+    trainer = ModelTrainer(settings, schema, make_strategy(settings))
+    rows = load_processed(settings, "train")
+    logger.info("training %s on %d rows", settings.model.type, len(rows))
+    return trainer.run_pipeline(rows)
+
+
+def main() -> None:
+    """Run the command."""
+    arguments = config_parser(__doc__).parse_args()
+    train(settings_from(arguments))
+
+
+if __name__ == "__main__":
+    run(main)
