@@ -1,0 +1,21 @@
+"""What all tests of this repository share."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep cookiecutter from reading or writing the home of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("cookiecutter")
+    settings = {
+        "cookiecutters_dir": str(folder / "templates"),
+        "replay_dir": str(folder / "replay"),
+    }
+    file = folder / "config.yaml"
+    file.write_text(json.dumps(settings))  # JSON is YAML, too
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOKIECUTTER_CONFIG", str(file))
+        yield

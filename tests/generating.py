@@ -1,0 +1,83 @@
+"""Answering the questions and generating projects, for the tests of the generator."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cookiecutter.generate import generate_context
+from cookiecutter.prompt import prompt_for_config
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+FOLDER = TEMPLATE / "{{cookiecutter.project_slug}}"
+
+# Text that breaks whatever does not quote it.
+NASTY = (
+    "- #1 'q' \"dq\" \\n {{ x }} {% y %} {# z %} }} $HOME `id` 100% "
+    "ü 🚀 مشروع: [a] & <b>"
+)
+ADOPT = ("--overwrite-if-exists", "--skip-if-file-exists")
+
+
+def typed(text: str) -> str:
+    """Return what to give on the command line so that ``text`` is the answer.
+
+    Cookiecutter renders what it is given there, but not what is typed at its prompt.
+    """
+    return f"{{% raw %}}{text}{{% endraw %}}"
+
+
+def answered(**given: str) -> dict[str, Any]:
+    """Return all variables, as cookiecutter derives them from the answers given."""
+    context = generate_context(str(TEMPLATE / "cookiecutter.json"), extra_context=given)
+    return dict(prompt_for_config(context, no_input=True))
+
+
+def load_hook(name: str) -> ModuleType:
+    """Import a hook as it is, unrendered."""
+    path = TEMPLATE / "hooks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cookiecutter(
+    *arguments: str, template: Path = TEMPLATE, prompt: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run cookiecutter's own command, in a shell's place.
+
+    Args:
+        arguments: Options, and answers as ``question=answer``.
+        template: The template.
+        prompt: What is typed at its prompt; without it there is none.
+    """
+    how = ["--no-input"] if prompt is None and "--replay-file" not in arguments else []
+    command = [sys.executable, "-m", "cookiecutter", str(template), *how, *arguments]
+    return subprocess.run(
+        command,
+        input=prompt or "",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def generate(output: Path, *options: str, **answers: str) -> Path:
+    """Generate a project into ``output`` and return its folder."""
+    given = [f"{question}={answer}" for question, answer in answers.items()]
+    finished = cookiecutter("-o", str(output), *options, *given)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return output / answered(**answers)["project_slug"]
+
+
+def files(folder: Path) -> set[str]:
+    """Return the paths of all files below a folder, relative to it."""
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() or path.is_symlink()
+    }
