@@ -1,9 +1,10 @@
 """Writes docs/options.md: the questions, and what each choice adds to a project.
 
 Wording and choices come from ``cookiecutter.json``, files from the ownership table of
-``hooks/post_gen_project.py``, megabytes and seconds from ``docs/options_measured.json``,
-which ``--measure`` renews: it installs projects with and without a choice in fresh
-environments and takes the difference. A figure that nobody has measured says so.
+``hooks/post_gen_project.py``, megabytes and seconds from
+``docs/options_measured.json``, which ``--measure`` renews: it installs projects with
+and without a choice in fresh environments and takes the difference. A figure that
+nobody has measured says so.
 
     python -m docs.options             writes the page
     python -m docs.options --measure   measures first (a few minutes)
@@ -36,25 +37,26 @@ RUNS = 3
 OTHER_ANSWER = {"data_source": ("sample", "a path or URL")}
 
 HEAD = """\
-<!-- Written by docs/options.py: change that, cookiecutter.json or the ownership table. -->
+<!-- Written by docs/options.py from cookiecutter.json and the ownership table. -->
 # Options
 
-What cookiecutter asks, in this order. The first choice of each question is the default.
-`python -m docs.options` writes this page from `cookiecutter.json` and from the table of
-`hooks/post_gen_project.py` that says which choice owns which files.
+What Cookiecutter asks. The first choice of each question is the default.
+
+This page is written by `python -m docs.options`, from `cookiecutter.json` and from the
+table of `hooks/post_gen_project.py` that says which choice owns which files.
 
 ## Questions with choices
 """
 FOOT = """\
-**Files**: how many only this choice brings; their names are in the next section. A choice
-may also add lines to files that every project has, such as `requirements.txt`.
+**Files**: how many only this choice brings; their names are in the next section. A
+choice may also add lines to files that every project has, such as `requirements.txt`.
 
 **Megabytes and seconds**: what the choice adds to the default project, as measured by
-`make options`{machine}. Two projects, one with the choice and one without it, are each
-installed in a fresh environment with uv, from a warm cache and compiled to bytecode; the
-table shows the difference of the two. *Install* is the fastest of {runs} installations,
-*test* one run of the project's own tests. A dash marks questions whose choices need the
-same packages.{default}
+`make options`{machine}. Two projects, one with the choice and one without it, are
+each installed in a fresh environment with uv, from a warm cache and compiled to
+bytecode; the table shows the difference of the two. *Install* is the fastest of {runs}
+installations, *test* one run of the project's own tests. A dash marks questions whose
+choices need the same packages.{default}
 """
 
 
@@ -95,7 +97,7 @@ class Catalogue:
         return str(self.questions.value(question, self.questions.defaults))
 
     def files(self, question: str, choice: str) -> list[str]:
-        """Return the files of a project that only this choice of the question brings."""
+        """Return the files of a project that only this choice brings."""
         owned = {c: self._owned(question, c) for c in self.choices(question)}
         always = set.intersection(*owned.values())
         return sorted({landing for _, landing in owned[choice] - always})
@@ -135,7 +137,7 @@ def page(catalogue: Catalogue, measured: dict[str, Any]) -> str:
     return "\n".join(
         [
             HEAD,
-            "| question | choice | what it means | files | MB | install (s) | test (s) |",
+            "| question | choice | what it means | files | MB | install, s | test, s |",
             "|---|---|---|--:|--:|--:|--:|",
             *rows,
             "",
@@ -195,8 +197,8 @@ def whole(measured: dict[str, Any]) -> str:
     if not measured:
         return ""
     return (
-        "\n\nThe default project as a whole: {megabytes:.0f} MB, {install_seconds:.1f} s to "
-        "install, {test_seconds:.1f} s to test."
+        "\n\nThe default project as a whole: {megabytes:.0f} MB, "
+        "{install_seconds:.1f} s to install, {test_seconds:.1f} s to test."
     ).format(**measured["default"])
 
 

@@ -1,0 +1,227 @@
+"""What the documents of this repository say is true of it and of what it generates."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs import options
+from tests.generating import FOLDER, cookiecutter, files, generate
+from tests.generating import TEMPLATE as ROOT
+
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+]
+BIN = Path(sys.executable).parent
+
+INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
+PATH = re.compile(r"\.?[\w{}.-]+(/[\w{}.-]+)*/?")
+SUFFIXES = (".py", ".md", ".yaml", ".yml", ".json", ".toml", ".txt", ".html", ".csv")
+DOTFILES = (".env", ".flake8", ".dvcignore", ".dockerignore", ".gitignore")
+
+# What pipelines, cruft, or the reader of a page make: it is in no generated tree.
+MADE_LATER = re.compile(
+    r"reports/|models/latest_model|data/processed/|data/raw/|\.env$|\.cruft\.json$"
+    r"|(\.\./)?customers\.csv$|team\.yaml$|\.venv/|site/|build/|path/to/|\.vscode/"
+    r"|my-ml-project/|customer-churn"
+)
+
+# The tree that the guide draws: files by name, directories with a slash.
+GUIDE = """
+.github/workflows/tests.yml .github/workflows/deploy.yml
+config/model_config.yaml config/pipeline_config.yaml
+config/env/dev.yaml config/env/staging.yaml config/env/prod.yaml
+data/raw/ data/processed/ data/features/ data/.gitignore
+docs/data_dictionaries/ docs/model_cards/ docs/architecture/ models/.gitignore
+notebooks/exploration/ notebooks/experimentation/ notebooks/analysis/
+scripts/data_download.py scripts/evaluation.py scripts/deployment.py
+src/data/__init__.py src/data/ingestion.py src/data/validation.py
+src/data/preprocessing.py
+src/features/__init__.py src/features/creation.py src/features/selection.py
+src/features/transformation.py
+src/models/__init__.py src/models/base.py src/models/factory.py
+src/models/model_types/__init__.py src/models/model_types/linear.py
+src/models/model_types/tree.py
+src/training/__init__.py src/training/train.py src/training/validation.py
+src/evaluation/__init__.py src/evaluation/metrics.py src/evaluation/performance.py
+src/serving/__init__.py src/serving/api.py src/serving/middleware.py
+src/utils/__init__.py src/utils/logging.py src/utils/visualization.py
+tests/unit/ tests/integration/ tests/fixtures/
+.env.example .gitignore Dockerfile Makefile README.md requirements.txt setup.py
+""".split()
+
+
+def within(path: str, entries: list[str]) -> bool:
+    """Tell whether an entry is the path, or a directory that holds it."""
+    return any(path == e or (e.endswith("/") and path.startswith(e)) for e in entries)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The files of the projects that the default answers give for either task."""
+    folder = tmp_path_factory.mktemp("documented")
+    made = files(generate(folder / "classification"))
+    made |= files(generate(folder / "regression", task="regression"))
+    return {path for path in made if not path.startswith(".mypy_cache/")}
+
+
+def commands() -> set[str]:
+    """Return the targets of the two Makefiles, this repository's and the project's."""
+    texts = [(folder / "Makefile").read_text() for folder in (ROOT, FOLDER)]
+    return set(re.findall(r"^([a-z-]+):", "\n".join(texts), re.MULTILINE))
+
+
+def looks_like_path(word: str) -> bool:
+    """Tell whether inline code names a file or directory."""
+    if not PATH.fullmatch(word):
+        return False
+    if word in SUFFIXES:
+        return False
+    return word.endswith((*SUFFIXES, "/")) or word in DOTFILES or word.count("/") > 1
+
+
+def test_the_site_builds_strictly_and_its_pages_fetch_nothing(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    built = subprocess.run(
+        [*command, "--site-dir", str(site)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    fetched = re.compile(r"<(?:script|img|iframe)[^>]+src=\"?(?:https?:)?//|@import")
+    styles = re.compile(r"<link[^>]+rel=\"?(?:stylesheet|preconnect)[^>]+https?://")
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not fetched.search(text) and not styles.search(text), page.name
+
+
+def test_the_options_page_is_what_the_questions_and_the_ownership_table_say() -> None:
+    expected = options.page(options.Catalogue(), options.load_measured())
+    message = "run: python -m docs.options"
+    assert options.PAGE.read_text(encoding="utf-8") == expected, message
+
+
+def test_measured_costs_are_of_choices_that_exist() -> None:
+    catalogue = options.Catalogue()
+    offered = {
+        f"{question}={choice}"
+        for question in catalogue.questions.values
+        for choice in catalogue.choices(question)
+    }
+    assert set(options.load_measured().get("choices", {})) <= offered
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_exists(page: Path, project: set[str]) -> None:
+    text = page.read_text(encoding="utf-8")
+    prose = FENCED.sub("", text)
+    folders = {f"{p}/" for file in project for p in map(str, Path(file).parents)}
+    words = [word for word in INLINE.findall(prose) if looks_like_path(word)]
+    missing = [
+        word
+        for word in words
+        if not MADE_LATER.match(word)
+        and word not in project
+        and f"{word.rstrip('/')}/" not in folders
+        and not (ROOT / word).exists()
+    ]
+    links = [link.partition("#")[0] for link in LINK.findall(prose)]
+    missing += [
+        link
+        for link in links
+        if link and "://" not in link and not (page.parent / link).exists()
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_make_command_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    code = [body for language, _, body in FENCED.findall(text) if language == "bash"]
+    lines = "\n".join(code).splitlines() + INLINE.findall(FENCED.sub("", text))
+    named = {
+        word
+        for line in lines
+        if (match := re.match(r"make ([a-z -]+)", line))
+        for word in match[1].split()
+    }
+    assert named <= commands()
+
+
+def test_each_file_beyond_the_guide_has_a_reason(project: set[str]) -> None:
+    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    table = text.partition("## Additions to the guide's tree")[2]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
+    added = [path for cell in cells for path in INLINE.findall(cell)]
+    assert not [path for path in sorted(project) if not within(path, GUIDE + added)]
+    assert not [
+        entry for entry in added if not any(within(p, [entry]) for p in project)
+    ]
+
+
+def test_the_steps_to_add_a_choice_work(tmp_path: Path) -> None:
+    page = (ROOT / "docs/adding-a-choice.md").read_text(encoding="utf-8")
+    block = {title: body for _, title, body in FENCED.findall(page) if title}
+    template = tmp_path / "template"
+    for folder in (ROOT / "hooks", FOLDER):
+        ignored = shutil.ignore_patterns(".mypy_cache", "__pycache__")
+        shutil.copytree(folder, template / folder.name, ignore=ignored)
+    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    questions |= json.loads(f"{{{block['cookiecutter.json']}}}")
+    wording = json.loads(f"{{{block['cookiecutter.json: __prompts__']}}}")
+    questions["__prompts__"] |= wording
+    (template / "cookiecutter.json").write_text(json.dumps(questions), encoding="utf-8")
+    (settings,) = (title for title in block if title.startswith("."))
+    file = template / FOLDER.name / settings
+    file.parent.mkdir()
+    file.write_text(block[settings], encoding="utf-8")
+    hook = template / "hooks/post_gen_project.py"
+    start = "OWNED_PATHS = {\n"
+    entry = start + block["hooks/post_gen_project.py"]
+    hook.write_text(hook.read_text(encoding="utf-8").replace(start, entry, 1))
+
+    trees = []
+    for choice in ("none", "vscode"):
+        output = ("-o", str(tmp_path / choice))
+        made = cookiecutter(*output, f"editor={choice}", template=template)
+        assert made.returncode == 0, made.stdout + made.stderr
+        trees.append(files(tmp_path / choice / "my-ml-project"))
+    assert trees[1] - trees[0] == {settings}
+    assert not (tmp_path / "none/my-ml-project/.vscode").exists()
+
+
+def test_own_workflows_are_sound_and_pinned() -> None:
+    workflows = sorted(str(path) for path in (ROOT / ".github/workflows").glob("*.yml"))
+    for command in (
+        [str(BIN / "actionlint"), *workflows],
+        [str(BIN / "zizmor"), "--offline", "--quiet", str(ROOT / ".github")],
+    ):
+        checked = subprocess.run(command, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    for workflow in workflows:
+        for line in Path(workflow).read_text(encoding="utf-8").splitlines():
+            if "uses:" in line:
+                assert re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_commit_hooks_are_local_and_installed() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        assert hook["language"] == "system"
+        program, *arguments = hook["entry"].split()
+        if program == ".venv/bin/python":
+            assert importlib.util.find_spec(arguments[1]), hook["entry"]
+        elif program.startswith(".venv/bin/"):
+            assert (BIN / Path(program).name).exists(), hook["entry"]
+        else:
+            assert program == "make" and arguments[0] in commands(), hook["entry"]
+    assert importlib.util.find_spec("pre_commit"), "CONTRIBUTING.md names it"
