@@ -19,12 +19,17 @@ ColumnType = Literal["integer", "number", "category", "boolean", "date"]
 
 # What stands for "no value" in files. Unlike in pandas, "None" is not among them for
 # categories: it often is an answer ("no disorder"), and would be lost as a class.
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "NULL", "null")
-MISSING_MARKS = (*MISSING, "?")
+MISSING_MARKS = (
+    *("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>"),
+    *("NaN", "nan", "NaT", "NULL", "null"),
+)
 NONE_WORDS = ("None", "none", "NONE")
 
-TRUE_WORDS = ("true", "yes", "y", "t", "1", "1.0")
-FALSE_WORDS = ("false", "no", "n", "f", "0", "0.0")
+# The word for true, the word for false: in lower case, as files spell answers.
+BOOLEAN_WORDS = (
+    *(("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f")),
+    *(("1", "0"), ("1.0", "0.0")),
+)
 NUMBER_PATTERN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
@@ -61,8 +66,8 @@ def as_booleans(column: Column) -> Column:
     """Return true/false, yes/no, y/n, t/f and 1/0 as the float64 numbers 1 and 0."""
     text = as_text(column).str.lower()
     answers = pd.Series(np.nan, index=column.index, name=column.name, dtype="float64")
-    answers[text.isin(TRUE_WORDS)] = 1.0
-    answers[text.isin(FALSE_WORDS)] = 0.0
+    answers[text.isin([yes for yes, _ in BOOLEAN_WORDS])] = 1.0
+    answers[text.isin([no for _, no in BOOLEAN_WORDS])] = 0.0
     return answers
 
 

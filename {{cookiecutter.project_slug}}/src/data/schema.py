@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, NaiveDatetime, ValidationError, model_validator
 
 from src.data.columns import ColumnType, convert
 from src.data.tables import read_table
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Role = Literal["feature", "target", "ignored"]
-Limit = int | float | datetime
+Limit = int | float | NaiveDatetime
 
 # The types that a target may have. A class is a label even where it is a number.
 TARGET_TYPES: dict[Task, tuple[ColumnType, ...]] = {
