@@ -48,14 +48,15 @@ def load_hook(name: str) -> ModuleType:
 def cookiecutter(
     *arguments: str, template: Path = TEMPLATE, prompt: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run cookiecutter's own command, in a shell's place.
+    """Run cookiecutter's own command.
 
     Args:
         arguments: Options, and answers as ``question=answer``.
         template: The template.
-        prompt: What is typed at its prompt; without it there is none.
+        prompt: What is typed at its prompt; if None, and not replaying, nobody is
+            asked.
     """
-    how = ["--no-input"] if prompt is None and "--replay-file" not in arguments else []
+    how = [] if prompt is not None or "--replay" in arguments else ["--no-input"]
     command = [sys.executable, "-m", "cookiecutter", str(template), *how, *arguments]
     return subprocess.run(
         command,

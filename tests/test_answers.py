@@ -1,0 +1,187 @@
+"""The questions, what follows from an answer, and free text that comes out intact."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.generating import (
+    FOLDER,
+    NASTY,
+    TEMPLATE,
+    answered,
+    cookiecutter,
+    files,
+    generate,
+    load_hook,
+    typed,
+)
+
+HOOK = load_hook("pre_gen_project")
+QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+ASKED = [name for name in QUESTIONS if not name.startswith("_")]
+CHOICES = {name: values for name, values in QUESTIONS.items() if name in ASKED}
+CHOICES = {name: values for name, values in CHOICES.items() if isinstance(values, list)}
+PROMPTS = QUESTIONS["__prompts__"]
+WINDOWS_NAMES = {"aux", "con", "nul", "prn"} | {
+    f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)
+}
+INSTALLERS = {"pip", "setuptools", "wheel"}
+OWN_DATA = {"data_source": "https://example.com/a.csv", "target_column": "y"}
+
+
+def test_every_question_has_a_line_that_fits_a_terminal() -> None:
+    assert list(PROMPTS) == ASKED
+    for prompt in PROMPTS.values():
+        line = prompt if isinstance(prompt, str) else prompt["__prompt__"]
+        assert len(f"  [10/14] {line} (sample): ") <= 80
+
+
+@pytest.mark.parametrize("question", CHOICES)
+def test_every_choice_says_what_it_brings_in_an_aligned_line(question: str) -> None:
+    lines = [PROMPTS[question][choice] for choice in CHOICES[question]]
+    assert len(PROMPTS[question]) == len(lines) + 1
+    assert len({line.index(" - ") for line in lines}) == 1
+    assert all(len(f"    1 - {line}") <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("question", "choice"),
+    [(question, choice) for question in CHOICES for choice in CHOICES[question]],
+)
+def test_every_choice_can_be_given_on_the_command_line(
+    question: str, choice: str
+) -> None:
+    assert answered(**{question: choice})[question] == choice
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Churn of Customers", "churn-of-customers"),
+        ("Prédiction d'Été à Łódź", "prediction-d-ete-a-lodz"),
+        ("北京 房价", "bei-jing-fang-jie"),
+        ("توقع", "twq"),
+        ("🚀🚀", "ml-project"),
+        ("...", "ml-project"),
+        ("2026", "2026"),
+        ("x" * 200, "x" * 63),
+        ("x" * 62 + " y", "x" * 62),
+        ("CON", "con-project"),
+        ("pandas", "pandas-project"),
+        ("Scikit_Learn", "scikit-learn-project"),
+        ("'; rm -rf / #", "rm-rf"),
+        (NASTY, None),
+    ],
+)
+def test_any_name_gives_a_slug_that_passes(name: str, slug: str | None) -> None:
+    answers = answered(project_name=typed(name))
+    assert answers["project_name"] == name
+    assert slug in (None, answers["project_slug"])
+    assert HOOK.find_problems(answers) == []
+
+
+def test_taken_slugs_are_what_the_project_installs_and_what_windows_reserves() -> None:
+    lines = (FOLDER / "constraints.txt").read_text().splitlines()
+    packages = {line.split("==")[0].lower() for line in lines if "==" in line}
+    canonical = {package.replace("_", "-").replace(".", "-") for package in packages}
+    taken = " ".join(sorted(canonical | WINDOWS_NAMES | INSTALLERS))
+    assert (
+        QUESTIONS["_taken_slugs"] == taken
+    ), f"in cookiecutter.json should be: {taken}"
+
+
+@pytest.mark.parametrize(
+    ("source", "configured"),
+    [
+        ("sample", "data/sample/census_income.csv.gz"),
+        ("https://example.com/a.csv", "https://example.com/a.csv"),
+        ("/data/a b.csv", "/data/a b.csv"),
+        ("~/a.csv", "~/a.csv"),
+        ("C:\\data\\a.csv", "C:\\data\\a.csv"),
+        ("a.csv", "../a.csv"),
+        ("./data/a.csv", ".././data/a.csv"),
+        ("../a.csv", "../../a.csv"),
+    ],
+)
+def test_a_relative_path_counts_from_where_the_project_is_generated(
+    source: str, configured: str
+) -> None:
+    assert answered(data_source=source)["__source"] == configured
+
+
+# Free text. What a file quotes is read back with the parser of its format.
+
+
+def read_toml(path: Path) -> dict:
+    """Return what a TOML file holds."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def assert_intact(project: Path, name: str, description: str, author: str) -> None:
+    """Find the texts, as they are, wherever a project names them."""
+    metadata = read_toml(project / "pyproject.toml")["project"]
+    assert metadata["description"] == description
+    assert metadata["authors"][0]["name"] == author
+    settings = yaml.safe_load(
+        (project / "config/pipeline_config.yaml").read_text(encoding="utf-8")
+    )
+    assert settings["project"] == {"name": name, "description": description}
+    assert author in (project / "LICENSE").read_text(encoding="utf-8")
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    assert readme.splitlines()[0] == f"# {name}"
+
+
+def assert_parses(project: Path) -> None:
+    """Parse every file of a format that has a parser here."""
+    for path in files(project):
+        text = (project / path).read_bytes()
+        if path.endswith((".yaml", ".yml")):
+            list(yaml.safe_load_all(text))
+        elif path.endswith(".toml"):
+            tomllib.loads(text.decode())
+        elif path.endswith((".json", ".ipynb")):
+            json.loads(text)
+        elif path.endswith(".py"):
+            compile(text, path, "exec")
+
+
+def test_free_text_on_the_command_line_comes_out_intact(tmp_path: Path) -> None:
+    source = tmp_path / "a 'b' {c} ü.csv"
+    source.write_text(f'"{NASTY.replace(chr(34), chr(34) * 2)}",y\n1,2\n', "utf-8")
+    project = generate(
+        tmp_path,
+        project_name=typed(NASTY),
+        project_slug="intact",
+        description=typed(NASTY * 3),
+        author_name=typed(NASTY),
+        license="BSD-3-Clause",
+        data_source=typed(source.name),
+        target_column=typed(NASTY),
+    )
+    assert_intact(project, NASTY, NASTY * 3, NASTY)
+    settings = yaml.safe_load((project / "config/pipeline_config.yaml").read_bytes())
+    assert settings["data"]["source"] == f"../{source.name}"
+    assert settings["data"]["target"] == NASTY
+    assert_parses(project)
+
+
+def test_free_text_at_the_prompt_comes_out_intact_and_so_does_its_replay(
+    tmp_path: Path,
+) -> None:
+    lines = dict.fromkeys(ASKED, "")
+    lines |= {"project_name": NASTY, "project_slug": "intact"}
+    lines |= {"description": f"{NASTY} {{{{ y", "author_name": "O'Neil {%"}
+    typed_in = "".join(f"{line}\n" for line in lines.values())
+    asked = cookiecutter("-o", str(tmp_path / "asked"), prompt=typed_in)
+    assert asked.returncode == 0, asked.stderr
+    project = tmp_path / "asked" / "intact"
+    texts = (lines["project_name"], lines["description"], lines["author_name"])
+    assert_intact(project, *texts)
+    assert_parses(project)
+
+    again = cookiecutter("-o", str(tmp_path / "again"), "--replay")
+    assert again.returncode == 0, again.stderr
+    assert_intact(tmp_path / "again" / "intact", *texts)
