@@ -7,7 +7,7 @@ Written at the first ``make data``; to write it anew after a change of the schem
 
 import pandas as pd
 
-from src.data.columns import Column, as_text
+from src.data.columns import Column, as_numbers, as_text
 from src.data.ingestion import raw_file
 from src.data.schema import ColumnSchema, DataSchema, load_schema
 from src.data.tables import read_table
@@ -89,8 +89,9 @@ def _found(column: ColumnSchema, values: Column) -> str:
     if values.empty or column.values is not None:
         return ""
     if column.type in ("integer", "number"):
-        numbers = pd.to_numeric(values, errors="coerce")
-        return f"{numbers.min():,g} to {numbers.max():,g}"
+        numbers = as_numbers(values)
+        style = ",.0f" if column.type == "integer" else ",.6g"
+        return f"{numbers.min():{style}} to {numbers.max():{style}}"
     # By value where equally frequent, so that the same data give the same text.
     counts = values.value_counts().rename_axis("value").reset_index(name="rows")
     counts = counts.sort_values(["rows", "value"], ascending=[False, True])

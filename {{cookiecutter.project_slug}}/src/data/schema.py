@@ -173,7 +173,7 @@ def load_schema(path: Path, settings: Settings | None = None) -> DataSchema:
 def write_schema(schema: DataSchema, path: Path) -> None:
     """Write ``schema`` as YAML that a person can review, defaults left out."""
     content = schema.model_dump(exclude_defaults=True)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=80)
     write_text(path, f"{HEADER}\n{text}")
 
 
