@@ -7,11 +7,13 @@ feature steps with it, so that a raw row goes in and a prediction comes out.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame, Series
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from src.utils.config import Task
@@ -61,24 +63,37 @@ class BaseModel(ABC):
         """The labels the fitted model knows, in order; none for a regression."""
         return tuple(getattr(self.estimator, "classes_", ()))
 
-    def with_steps(self, steps: Sequence[tuple[str, Any]]) -> Self:
-        """Put transformers, each with its name, before the estimator.
+    def after(self, steps: Sequence[tuple[str, Any]]) -> Self:
+        """Put transformers, each with its name, before what the pipeline has.
 
         Returns:
             This model.
         """
-        self.pipeline = Pipeline([*steps, ("model", self.estimator)])
+        self.pipeline = Pipeline([*steps, *self.pipeline.steps])
         return self
 
-    def fit(self, X: DataFrame, y: Series) -> Self:
-        """Fit all steps to ``X`` (rows, columns) and the target ``y`` (rows).
+    def clone(self) -> Self:
+        """Return an unfitted model of the same steps and hyperparameters."""
+        other = copy(self)
+        other.pipeline = clone(self.pipeline)
+        return other
+
+    def fit(self, X: DataFrame, y: Series, **kwargs: ArrayLike) -> Self:
+        """Fit all steps.
+
+        Args:
+            X: The features, one row per example.
+            y: The target, one value per row of ``X``.
+            **kwargs: What else the estimator's ``fit`` takes, one value per row, such
+                as ``sample_weight``.
 
         Returns:
             This model.
         """
         # The string type of pandas would end up in the fitted classes otherwise.
         labels = y.to_numpy(dtype=object if self.task == "classification" else float)
-        self.pipeline.fit(X, labels)
+        per_row = {f"model__{name}": values for name, values in kwargs.items()}
+        self.pipeline.fit(X, labels, **per_row)
         return self
 
     def predict(self, X: DataFrame) -> NDArray[Any]:

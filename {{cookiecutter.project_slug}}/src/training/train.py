@@ -10,7 +10,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from src.data.preprocessing import load_processed
+from src.data.processed import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
 from src.features.creation import FeatureCreator, create_features, feature_columns
 from src.features.transformation import fitted_steps
@@ -110,7 +110,6 @@ class ModelTrainer(ModelTrainingTemplate):
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
             logger.info("%s: %s", part, _readable(values))
-        logger.info("wrote %s; next: make evaluate", path)
 
     def _record(self, trained_model: BaseModel, metrics: dict[str, Any]) -> Record:
         """Return what the model is and what made it."""
@@ -122,7 +121,7 @@ class ModelTrainer(ModelTrainingTemplate):
             "features": selection.features_,
             "left_out": selection.dropped_,
             "metrics": metrics,
-            "data": read_json(self.settings.paths.processed / "manifest.json"),
+            "data": read_json(self.settings.paths.processed / MANIFEST_NAME),
             "configuration": self.settings.model_dump(mode="json", include=DECISIVE),
             "schema": self.schema.model_dump(mode="json"),
         }
@@ -158,9 +157,11 @@ def train(settings: Settings) -> BaseModel:
 
 
 def main() -> None:
-    """Run the command."""
-    arguments = config_parser(__doc__).parse_args()
-    train(settings_from(arguments))
+    """Train as configured on the command line."""
+    settings = settings_from(config_parser(__doc__).parse_args())
+    train(settings)
+    print(f"{settings.paths.models / MODEL_FILE}: trained {settings.model.type}")
+    print("next: python scripts/evaluation.py")
 
 
 if __name__ == "__main__":

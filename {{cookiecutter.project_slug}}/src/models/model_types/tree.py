@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -27,13 +28,13 @@ class RandomForestModel(BaseModel):
             return RandomForestClassifier
         return RandomForestRegressor
 
-    def fit(self, X: DataFrame, y: Series) -> Self:
+    def fit(self, X: DataFrame, y: Series, **kwargs: ArrayLike) -> Self:
         """Fit as ``BaseModel`` does; ``n_jobs`` is for the fitting only.
 
         Threads that predict add up the trees in the order in which they finish, so
         the last digits of a prediction would differ from call to call.
         """
-        super().fit(X, y)
+        super().fit(X, y, **kwargs)
         self.estimator.set_params(n_jobs=None)
         return self
 
