@@ -26,6 +26,7 @@ OWNED_PATHS = {
     "__sample": {
         "census_income": [
             "data/sample/census_income.csv.gz",
+            ("data/sample/README.census_income.md", "data/sample/README.md"),
             ("config/data_schema.census_income.yaml", "config/data_schema.yaml"),
             (
                 "docs/data_dictionaries/data_dictionary.census_income.md",
@@ -34,6 +35,7 @@ OWNED_PATHS = {
         ],
         "bike_sharing": [
             "data/sample/bike_sharing.csv.gz",
+            ("data/sample/README.bike_sharing.md", "data/sample/README.md"),
             ("config/data_schema.bike_sharing.yaml", "config/data_schema.yaml"),
             (
                 "docs/data_dictionaries/data_dictionary.bike_sharing.md",
