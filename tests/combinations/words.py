@@ -1,0 +1,61 @@
+"""A declined choice leaves no word of it in any file."""
+
+import re
+from collections.abc import Iterator
+
+from tests.combinations.facts import Name, gather
+from tests.combinations.model import Model, Problem, shown
+
+# question -> choice -> the words that only a project with that choice may hold
+WORDS = {
+    "data_versioning": {"dvc": r"\.?dvc\w*"},
+    "serving": {
+        "fastapi": r"fastapi|uvicorn|starlette|httpx2?|serv(?:e|es|ed|ing)|"
+        r"(?<!\.)apis?|endpoints?"
+    },
+    "deployment": {"docker": r"\.?docker\w*|containers?|containeri[sz]ed?"},
+    "ci": {"github": r"\.?github|(?:tests|deploy)\.yml"},
+}
+
+# The pins of all choices at once: a constraint installs nothing.
+EXEMPT = {"constraints.txt"}
+
+
+def traces(model: Model) -> list[Problem]:
+    """Return the words of choices that were not made."""
+    patterns = {
+        (question, choice): re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
+        for question, choices in WORDS.items()
+        for choice, words in choices.items()
+        if question in model.questions.values
+    }
+
+    def find(landing: str, text: str) -> Iterator[Name]:
+        if landing in EXEMPT:
+            return
+        for (question, choice), pattern in patterns.items():
+            for word in {found.group() for found in pattern.finditer(text)}:
+                yield f"{question}={choice}", word
+
+    problems = []
+    for (sort, word), facts in gather(model, find).items():
+        question, _, choice = sort.partition("=")
+        for fact in facts:
+            questions = fact.questions(model) | {question}
+            for answers in model.questions.assignments(questions):
+                if answers[question] != choice and fact.holds(model, answers):
+                    message = f"says `{word}` though {sort} was declined"
+                    problems.append(Problem(fact.landing, message, shown(answers)))
+                    break
+    return problems
+
+
+def without_words(model: Model) -> list[str]:
+    """Return the choices that own files, can be declined, and have no words here."""
+    return [
+        f"{question}={choice}"
+        for question, choices in model.hook.OWNED_PATHS.items()
+        if "none" in model.questions.values.get(question, ())
+        for choice in choices
+        if choice not in WORDS.get(question, {})
+    ]
