@@ -7,7 +7,7 @@ Written at the first ``make data``; to write it anew after a change of the schem
 
 import pandas as pd
 
-from src.data.columns import Column, as_numbers, as_text
+from src.data.columns import Column, as_numbers, as_text, convert
 from src.data.ingestion import raw_file
 from src.data.schema import ColumnSchema, DataSchema, load_schema
 from src.data.tables import read_table
@@ -56,7 +56,10 @@ def dictionary(schema: DataSchema, raw: pd.DataFrame) -> str:
 
 def _cells(name: str, column: ColumnSchema, values: Column) -> list[str]:
     """Return the cells of one column's line."""
-    missing = f"{values.isna().mean():.1%}" if len(values) > 0 else "absent"
+    missing = "absent"
+    if len(values) > 0:
+        typed = convert(values, column.type, column.format)
+        missing = f"{typed.isna().mean():.1%}"
     return [
         _code(name),
         column.type,

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from src.data.columns import Column, ColumnType, as_numbers, as_text
+from src.data.columns import Column, ColumnType, as_numbers, as_text, convert
 from src.data.detection import Detected, detect
 from src.data.schema import TARGET_TYPES, ColumnSchema, DataSchema
 from src.utils.config import Task
@@ -89,7 +89,7 @@ def _infer_column(column: Column, target: Column, task: Task) -> ColumnSchema:
         type=detected.type,
         description=detected.remark,
         format=detected.format,
-        max_missing=_max_missing(text),
+        max_missing=_max_missing(convert(column, detected.type, detected.format)),
         min=_least(column, detected.type),
         values=_values(text) if detected.type == "category" else None,
     )
@@ -130,7 +130,7 @@ def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
         type=kind,
         role="target",
         description="What the model predicts.",
-        max_missing=_max_missing(text),
+        max_missing=_max_missing(convert(column, kind, None)),
         min=_least(column, kind),
         values=classes if kind == "category" else None,
     )
@@ -176,9 +176,9 @@ def _leak(column: Column, text: Column, target: Column, task: Task) -> str:
     return ""
 
 
-def _max_missing(text: Column) -> float:
+def _max_missing(values: Column) -> float:
     """Return the share of missing values to accept, in whole hundredths."""
-    share = float(text.isna().mean()) + MISSING_MARGIN
+    share = float(values.isna().mean()) + MISSING_MARGIN
     return min(1.0, math.ceil(round(share * 100, 6)) / 100)
 
 

@@ -213,7 +213,7 @@ def contract(schema: DataSchema, raw: pd.DataFrame) -> pa.DataFrameSchema:
     )
 
 
-def _checks(column: ColumnSchema, raw: Column | None) -> list[pa.Check]:
+def _checks(column: ColumnSchema, raw: "Column | None") -> list[pa.Check]:
     """Return the rules for one column; the name of each is what a violation says."""
     least, most, listed = column.min, column.max, column.values
     limit = column.max_missing
