@@ -18,6 +18,7 @@ NASTY = (
     "- #1 'q' \"dq\" \\n {{ x }} {% y %} {# z %} }} $HOME `id` 100% "
     "ü 🚀 مشروع: [a] & <b>"
 )
+CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".hypothesis"}
 ADOPT = ("--overwrite-if-exists", "--skip-if-file-exists")
 
 
@@ -76,9 +77,13 @@ def generate(output: Path, *options: str, **answers: str) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    """Return the paths of all files below a folder, relative to it."""
+    """Return the paths of all files below a folder, relative to it.
+
+    Caches are left out: linters may have left theirs in the template.
+    """
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() or path.is_symlink()
+        if (path.is_file() or path.is_symlink())
+        and not CACHES & set(path.relative_to(folder).parts)
     }

@@ -35,8 +35,9 @@ OWN_DATA = {"data_source": "https://example.com/a.csv", "target_column": "y"}
 def test_every_question_has_a_line_that_fits_a_terminal() -> None:
     assert list(PROMPTS) == ASKED
     for prompt in PROMPTS.values():
-        line = prompt if isinstance(prompt, str) else prompt["__prompt__"]
-        assert len(f"  [10/14] {line} (sample): ") <= 80
+        typed_in = isinstance(prompt, str)
+        line = f"{prompt} (sample)" if typed_in else prompt["__prompt__"]
+        assert len(f"  [10/14] {line}: ") <= 80
 
 
 @pytest.mark.parametrize("question", CHOICES)

@@ -9,7 +9,6 @@ from tests.generating import FOLDER, TEMPLATE, answered, files, generate, load_h
 
 HOOK = load_hook("post_gen_project")
 QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
-CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".hypothesis"}
 
 # Each set of answers that the table can be asked with, question by question.
 POSSIBLE = {
@@ -24,15 +23,10 @@ ENTRIES = [
 ]
 
 
-def template_files() -> set[str]:
-    """Return the files of the template, without caches of tools that ran in it."""
-    return {path for path in files(FOLDER) if not CACHES & set(path.split("/"))}
-
-
 def expected_files(answers: dict[str, str]) -> set[str]:
     """Return what a project holds, by the words of the table: an independent model."""
     left = set()
-    for path in template_files():
+    for path in files(FOLDER):
         owners = [
             (answers[question] == choice, landing)
             for question, choice, owned, landing in ENTRIES
@@ -90,10 +84,9 @@ def test_a_project_holds_what_the_table_says_and_nothing_else(
 ) -> None:
     expected = expected_files(answered(**answers))
     project = generate(tmp_path, **answers)
-    assert {p for p in files(project) if not CACHES & set(p.split("/"))} == expected
-    empty = [
-        path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())
-    ]
+    assert files(project) == expected
+    folders = [path for path in project.rglob("*") if path.is_dir()]
+    empty = [path for path in folders if not any(path.iterdir())]
     assert [p for p in empty if files(FOLDER / p.relative_to(project))] == []
 
 

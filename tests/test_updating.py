@@ -1,0 +1,101 @@
+"""A generated project follows the template, with cruft."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.generating import FOLDER, TEMPLATE
+
+NAMES = ("AUTHOR", "COMMITTER")
+GIT = {f"GIT_{name}_NAME": "Tester" for name in NAMES} | {
+    f"GIT_{name}_EMAIL": "tester@example.com" for name in NAMES
+}
+ANSWERS = {
+    "project_slug": "followed",
+    "data_source": "gone.csv",
+    "target_column": "y",
+    "serving": "none",
+    "license": "Apache-2.0",
+}
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in a folder and return what it says; it must succeed."""
+    finished = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | GIT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything in a folder."""
+    run(folder, "git", "add", "--all", "--force")
+    run(folder, "git", "commit", "--quiet", "--message", message)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A repository with this template, whose revisions a test can make."""
+    repository = tmp_path / "template"
+    repository.mkdir()
+    shutil.copy(TEMPLATE / "cookiecutter.json", repository)
+    for folder in (TEMPLATE / "hooks", FOLDER):
+        caches = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
+        shutil.copytree(folder, repository / folder.name, ignore=caches)
+    run(repository, "git", "init", "--quiet")
+    commit(repository, "First revision")
+    return repository
+
+
+def cruft(folder: Path, *arguments: str) -> str:
+    """Run cruft's own command."""
+    return run(folder, sys.executable, "-m", "cruft", *arguments)
+
+
+def test_a_project_is_brought_to_a_newer_template(
+    template: Path, tmp_path: Path
+) -> None:
+    answers = json.dumps(ANSWERS)
+    arguments = ["--no-input", "--extra-context", answers, "--output-dir", "."]
+    cruft(tmp_path, "create", str(template), *arguments)
+    project = tmp_path / "followed"
+    run(project, "git", "init", "--quiet")
+    readme = project / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + "\nMine.\n", "utf-8")
+    commit(project, "Mine")
+    first = json.loads((project / ".cruft.json").read_text())["commit"]
+    cruft(project, "check")
+
+    folder = template / FOLDER.name
+    makefile = folder / "Makefile"
+    makefile.write_text("# Newer\n" + makefile.read_text(encoding="utf-8"), "utf-8")
+    (folder / "src" / "serving" / "new.py").write_text('"""New."""\n')
+    (folder / "docs" / "new.md").write_text("{{ cookiecutter.license }}\n")
+    commit(template, "Second revision")
+    cruft(project, "update", "--skip-apply-ask")
+
+    state = json.loads((project / ".cruft.json").read_text())
+    assert state["commit"] != first
+    assert state["context"]["cookiecutter"]["data_source"] == "gone.csv"
+    assert (project / "Makefile").read_text(encoding="utf-8").startswith("# Newer\n")
+    assert (project / "docs" / "new.md").read_text() == "Apache-2.0\n"
+    assert not (project / "src" / "serving").exists()
+    assert readme.read_text(encoding="utf-8").endswith("\nMine.\n")
+    changed = run(project, "git", "status", "--porcelain", "--untracked-files=all")
+    assert {line[3:] for line in changed.splitlines()} == {
+        ".cruft.json",
+        "Makefile",
+        "docs/new.md",
+    }
+    cruft(project, "check")
