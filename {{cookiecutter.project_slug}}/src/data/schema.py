@@ -113,8 +113,16 @@ class DataSchema(Section):
 
     @property
     def used(self) -> list[str]:
-        """The features and the target, in order."""
-        return [n for n, c in self.columns.items() if c.role != "ignored"]
+        """The columns of processed rows, in order: all but the ignored ones.
+
+        A sensitive column is kept even if ignored: no model sees it, but evaluation
+        measures by it.
+        """
+        return [
+            name
+            for name, column in self.columns.items()
+            if column.role != "ignored" or name in self.sensitive
+        ]
 
     def features_of(self, *kinds: ColumnType) -> list[str]:
         """Return the features of any of the types ``kinds``, in order."""
