@@ -1,0 +1,8 @@
+"""The code of the project: from the source of the data to a measured model."""
+
+import os
+
+# The threads of scikit-learn spin while they wait. Beside any other work on the
+# machine that makes a training many times slower; asleep they cost nothing. OpenMP
+# reads this when scikit-learn is first imported, which is always after this package.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
