@@ -1,13 +1,20 @@
-"""What every test may ask for: a small project in a folder of its own."""
+"""What every test may ask for: a small made-up project, or the configured data."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from src.training.train import train
 from src.utils.config import Settings, Task
+from tests.fixtures.configured import configured_settings, prepare
 from tests.fixtures.synthetic import make_frame, make_settings
+
+# On data this small, threads that wait for each other take longer than the work; read
+# when scikit-learn is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ProjectMaker = Callable[..., Settings]
 
@@ -28,3 +35,12 @@ def make_project(tmp_path: Path) -> ProjectMaker:
         return make_settings(tmp_path, task, **sections)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The project's own data and settings: split and trained on, outputs apart."""
+    settings = configured_settings(tmp_path_factory.mktemp("configured"))
+    prepare(settings)
+    train(settings)
+    return settings
