@@ -17,7 +17,8 @@ from tests.combinations.model import FOLDER, Model
 from tests.combinations.words import without_words
 from tests.generating import TEMPLATE, files
 
-SECONDS = 60
+# A minute on two cores; in time of processors, because others may use them as well.
+SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,11 @@ def model() -> Model:
 
 
 def test_every_combination_is_sound() -> None:
+    before = sum(os.times()[:4])
     report = check(TEMPLATE)
     print(f"\n{report}")
     assert not report.problems, f"\n{report}"
-    assert report.seconds < SECONDS
+    assert sum(os.times()[:4]) - before < SECONDS
 
 
 def test_no_python_file_holds_jinja(model: Model) -> None:
@@ -110,7 +112,7 @@ BREAKS = {
         "config/settings.yaml",
         "cookiecutter.__quoted",
         "cookiecutter.project_name",
-        "config/settings.yaml: while parsing a block mapping",
+        "config/settings.yaml: sequence entries are not allowed here",
     ),
     "import of a pruned module": (
         "src/config.py",
@@ -139,7 +141,7 @@ BREAKS = {
     "make target that is not there": (
         "README.md",
         "The end.",
-        "Run `make greet`.",
+        "Run `make greet` again.",
         "README.md: there is no make target `greet` [greeting=none]",
     ),
     "prerequisite that nothing makes": (
@@ -159,6 +161,18 @@ BREAKS = {
         "(config/settings.yaml)",
         "(config/setting.yaml)",
         "README.md: there is no path `config/setting.yaml`",
+    ),
+    "command with a syntax error": (
+        "README.md",
+        "make greet\n",
+        "if make greet; then echo hello\n",
+        "shellcheck: README.md.bash",
+    ),
+    "requirement beyond its pin": (
+        "requirements.txt",
+        "pyyaml>=6",
+        "pyyaml>=7",
+        "requirements.txt: no pin satisfies `pyyaml>=7`",
     ),
     "path of a pruned file": (
         "README.md",

@@ -15,9 +15,11 @@ texts      the distinct texts of a file, over its questions
 hygiene    blank lines, trailing spaces, left-over Jinja
 parsers    what a Python library can read and check
 linters    the command-line tools
+facts      what holds under some answers and not under others
 references what files offer to and need from each other
+pins       requirements against constraints
 words      a declined choice leaves no word behind
-covering   a pairwise covering array, for baking with real cookiecutter
+covering   a pairwise covering array, to be baked by real cookiecutter
 check      all of it, with its figures
 ========== ==============================================================
 """

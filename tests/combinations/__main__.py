@@ -1,4 +1,4 @@
-"""``python -m tests.combinations [--speed]``: check this repository's template."""
+"""``python -m tests.combinations``: check the template, and print the figures."""
 
 import argparse
 import sys
@@ -16,11 +16,14 @@ def main() -> int:
     parser.add_argument(
         "--speed", action="store_true", help="compare with one cookiecutter call each"
     )
+    parser.add_argument(
+        "template", nargs="?", type=Path, default=TEMPLATE, help="another template"
+    )
     arguments = parser.parse_args()
-    report = check(TEMPLATE)
+    report = check(arguments.template)
     print(report)
     if arguments.speed:
-        print(speed(TEMPLATE, report))
+        print(speed(arguments.template, report))
     return bool(report.problems)
 
 

@@ -133,19 +133,18 @@ def variables_in(tree: nodes.Node) -> set[str]:
         ValueError: If it reads ``cookiecutter`` as a whole, or by a computed name:
             what it depends on cannot be told.
     """
-    found = set()
-    reads = 0
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        if isinstance(node.node, nodes.Name) and node.node.name == "cookiecutter":
-            if isinstance(node, nodes.Getattr):
-                found.add(node.attr)
-            elif isinstance(node.arg, nodes.Const):
-                found.add(node.arg.value)
-            else:
-                continue
-            reads += 1
-    names = [n for n in tree.find_all(nodes.Name) if n.name == "cookiecutter"]
-    if len(names) != reads:
+    found = []
+    for node in tree.find_all(nodes.Getattr):
+        if _is_cookiecutter(node.node):
+            found.append(node.attr)
+    for item in tree.find_all(nodes.Getitem):
+        if _is_cookiecutter(item.node) and isinstance(item.arg, nodes.Const):
+            found.append(item.arg.value)
+    if len(found) != sum(map(_is_cookiecutter, tree.find_all(nodes.Name))):
         message = "reads `cookiecutter` as a whole; name the variables it needs"
         raise ValueError(message)
-    return found
+    return set(found)
+
+
+def _is_cookiecutter(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "cookiecutter"

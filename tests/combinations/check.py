@@ -8,8 +8,9 @@ from pathlib import Path
 from tests.combinations import hygiene, parsers
 from tests.combinations.linters import Linters
 from tests.combinations.model import Model, Problem, shown
+from tests.combinations.pins import check_pins
 from tests.combinations.references import check_references
-from tests.combinations.texts import distinct_texts
+from tests.combinations.texts import distinct_texts, fenced_commands
 from tests.combinations.words import traces
 
 
@@ -71,6 +72,7 @@ def check(template: Path) -> Report:
     model = Model(template)
     questions = model.questions
     texts, problems, assembled = distinct_texts(model)
+    texts |= fenced_commands(texts)
     problems = [*model.problems, *problems]
     problems += hygiene.left_over_jinja(model) + hygiene.python_with_jinja(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +81,7 @@ def check(template: Path) -> Report:
                 says = [*hygiene.spacing(text), *parsers.problems_of(text)]
                 problems += [Problem(text.path, s, shown(assignment)) for s in says]
             references = check_references(model)
-            problems += references.problems + traces(model)
+            problems += references.problems + traces(model) + check_pins(model)
             problems += linters.results()
     with_choices = [n for n in questions.values if isinstance(questions.raw[n], list)]
     return Report(

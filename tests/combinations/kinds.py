@@ -18,6 +18,7 @@ BY_SUFFIX = {
     ".cfg": "ini",
     ".ini": "ini",
     ".sh": "shell",
+    ".bash": "shell",
     ".md": "markdown",
     ".j2": "jinja",
 }

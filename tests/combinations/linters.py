@@ -34,7 +34,7 @@ TOOLS = {
         ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
     ],
     "dockerfile": [["hadolint", "--no-color", "--failure-threshold", "warning"]],
-    "shell": [["shellcheck", "--format=gcc"]],
+    "shell": [["shellcheck", "--format=gcc", "--severity=warning"]],
 }
 MAKE = ["make", "--dry-run", "--keep-going", "--warn-undefined-variables"]
 MANY = 20  # Python files, from which on two processes are faster than one

@@ -103,11 +103,16 @@ class Needs:
 
 def requirements(text: str) -> Iterator[str]:
     """Yield the distributions that the lines of a requirements file name."""
+    yield from (canonicalize_name(Requirement(r).name) for r in requirement_lines(text))
+
+
+def requirement_lines(text: str) -> Iterator[str]:
+    """Yield the requirements of a file, without comments and options."""
     for line in text.splitlines():
         wanted = line.split(" #")[0].strip()
         if wanted and not wanted.startswith(("#", "-")):
             try:
-                yield canonicalize_name(Requirement(wanted).name)
+                yield str(Requirement(wanted))
             except InvalidRequirement:  # parsers.py reports it
                 continue
 

@@ -11,7 +11,7 @@ QUESTIONS = """{
   "project_slug": "{{ cookiecutter.project_name | slugify or 'mini' }}",
   "greeting": ["warm", "none"],
   "ci": ["github", "none"],
-  "__quoted": "{{ cookiecutter.project_name | replace('\\\\\\\\', '\\\\\\\\\\\\\\\\') | replace('\\"', '\\\\\\\\\\"') }}",
+  "__quoted": "{{ cookiecutter.project_name | tojson }}",
   "_jinja2_env_vars": {"trim_blocks": true, "lstrip_blocks": true}
 }
 """
@@ -72,7 +72,11 @@ greet: requirements.txt ## Greet
 Settings are in [config](config/settings.yaml).
 
 {% if cookiecutter.greeting == 'warm' %}
-Run `make greet`, which runs `src/greeting.py`.
+Greet with `src/greeting.py`:
+
+```bash
+make greet
+```
 
 {% endif %}
 {% if cookiecutter.ci == 'github' %}

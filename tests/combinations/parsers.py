@@ -20,6 +20,7 @@ extends: default
 rules:
   comments: {min-spaces-from-content: 1}
   document-start: disable
+  indentation: {indent-sequences: whatever}
   line-length: disable
   truthy: {check-keys: false}
 """)
@@ -72,7 +73,7 @@ def _ini(content: str) -> Iterator[str]:
 
 def _notebook(content: str) -> Iterator[str]:
     try:
-        notebook = nbformat.reads(content, as_version=4)
+        notebook = nbformat.from_dict(json.loads(content))
         nbformat.validate(notebook)
     except (json.JSONDecodeError, nbformat.ValidationError) as error:
         yield f"not a notebook: {str(error).splitlines()[0]}"

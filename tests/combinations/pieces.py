@@ -38,19 +38,19 @@ class Piece:
         literal = literal_text(self.atoms)
         if literal is not None:
             return literal
-        body = [
+        body: list[nodes.Node] = [
             atom if isinstance(atom, nodes.Stmt) else nodes.Output([atom], lineno=1)
             for atom in self.atoms
         ]
         tree = nodes.Template(body, lineno=1)
-        return environment.from_string(tree.set_environment(environment))
+        template: Template = environment.from_string(tree)
+        return template
 
 
 def literal_text(atoms: list[nodes.Node]) -> str | None:
     """Return the text of atoms that are nothing but text, otherwise None."""
-    if all(isinstance(atom, nodes.TemplateData) for atom in atoms):
-        return "".join(atom.data for atom in atoms)
-    return None
+    texts = [atom.data for atom in atoms if isinstance(atom, nodes.TemplateData)]
+    return "".join(texts) if len(texts) == len(atoms) else None
 
 
 def cut(source: str, environment: StrictEnvironment) -> list[Piece]:
@@ -96,7 +96,7 @@ def _grouped(atoms: Iterator[nodes.Node]) -> list[list[nodes.Node]]:
         at_line_start = not groups[-1] or _ends_line(groups[-1][-1])
         groups[-1].append(atom)
         is_text = isinstance(atom, nodes.TemplateData)
-        if is_text and at_line_start:
+        if isinstance(atom, nodes.TemplateData) and at_line_start:
             fenced ^= atom.data.lstrip().startswith("```")
         if _ends_line(atom) and (is_text or at_line_start) and not fenced:
             groups.append([])

@@ -135,7 +135,7 @@ def _paths(name: str, fields: dict[str, dict[str, str]]) -> Iterator[str]:
 def _read_variables(tree: ast.Module) -> Iterator[str]:
     """Yield the variables that code reads by name from ``os.environ``."""
     constants = {
-        target.id: node.value.value
+        target.id: str(node.value.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
@@ -151,6 +151,6 @@ def _read_variables(tree: ast.Module) -> Iterator[str]:
         source = ast.unparse(function)
         if source in ("os.environ", "os.environ.get", "os.getenv", "environ.get"):
             if isinstance(argument, ast.Constant):
-                yield argument.value
+                yield str(argument.value)
             elif isinstance(argument, ast.Name) and argument.id in constants:
                 yield constants[argument.id]

@@ -21,6 +21,7 @@ WRITTEN = {
 UNIMPORTED = {
     "black": "run by `make lint`",
     "dvc": "run from the shell",
+    "httpx2": "how the tests of the API ask it",
     "flake8": "run by `make lint`",
     "ipykernel": "runs the notebooks",
     "mypy": "run by `make lint`",

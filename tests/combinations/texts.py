@@ -7,6 +7,7 @@ reach across such a piece, so every flaw of spacing lies within a window, and hu
 that read every answer stay cheap.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from tests.combinations.kinds import LINEWISE, kind_of
 from tests.combinations.model import Model, Problem, key
 from tests.combinations.pieces import Piece
 
+FENCED = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOST = 20_000  # joint assignments of one file, or window, that we are ready to try
 
 
@@ -72,6 +74,16 @@ def distinct_texts(model: Model) -> tuple[dict[Text, Assignment], list[Problem],
                 text = Text(landing, source, content, start == 0, at_end)
                 texts.setdefault(text, assignment)
     return texts, problems, joined
+
+
+def fenced_commands(texts: dict[Text, Assignment]) -> dict[Text, Assignment]:
+    """Return the fenced bash blocks of Markdown texts, as scripts of their own."""
+    return {
+        Text(f"{text.path}.bash", text.source, f"#!/usr/bin/env bash\n{block}"): answers
+        for text, answers in texts.items()
+        if text.kind == "markdown"
+        for block in FENCED.findall(text.content)
+    }
 
 
 def _spans(source: str, pieces: list[Piece]) -> Iterator[tuple[int, int]]:
