@@ -309,7 +309,8 @@ def _merge(
         here = (*path, str(key))
         origin[here] = name
         if isinstance(value, dict):
-            if not isinstance(into.get(key), dict):
+            # An empty mapping empties the section: there is no other way to say it.
+            if not value or not isinstance(into.get(key), dict):
                 into[key] = {}
             _merge(into[key], value, name, origin, here)
         else:

@@ -54,6 +54,14 @@ def test_a_variable_sets_one_key_and_leaves_its_neighbours(
     assert after.evaluation.confidence == before.evaluation.confidence
 
 
+def test_an_empty_mapping_empties_a_section(
+    env_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings(PIPELINE, MODEL, env_config).model.params
+    monkeypatch.setenv("MLOPS_MODEL__PARAMS", "{}")
+    assert load_settings(PIPELINE, MODEL, env_config).model.params == {}
+
+
 def test_the_environment_is_chosen_by_a_variable(
     no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
