@@ -48,7 +48,7 @@ bench: $(READY) ## Measure generation, combinations and training against their f
 
 .PHONY: options
 options: $(READY) ## Measure what each choice costs, for the options table
-	@$(BIN)/python docs/options.py --measure
+	@$(BIN)/python -m docs.options --measure
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site into site/
