@@ -216,7 +216,7 @@ def report(problems, answers):
 def record_existing():
     """Write down what the folder holds before rendering, for post_gen_project.py."""
     existing = [
-        os.path.relpath(os.path.join(folder, name)).replace(os.sep, "/")
+        os.path.join(folder, name)[2:].replace(os.sep, "/")
         for folder, folders, files in os.walk(".")
         for name in folders + files
     ]
