@@ -51,6 +51,8 @@ OWNED_PATHS = {
             "config/serving_config.yaml",
             "src/serving/",
             "tests/unit/test_serving.py",
+            "tests/unit/test_serving_middleware.py",
+            "tests/unit/test_serving_settings.py",
         ],
     },
     "deployment": {

@@ -1,6 +1,7 @@
 """The table of owned files: true to the template, and pruning what it says."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -68,26 +69,49 @@ def test_the_samples_are_those_that_the_questions_lead_to() -> None:
     assert [*samples, answered(**own)["__sample"]] == POSSIBLE["__sample"]
 
 
-@pytest.mark.parametrize(
-    "answers",
-    [
-        {},
-        {"task": "regression", "license": "Apache-2.0"},
-        dict.fromkeys(["data_versioning", "serving", "deployment", "ci"], "none")
-        | {"license": "Proprietary", "data_source": "http://localhost/y.csv"}
-        | {"target_column": "y"},
-    ],
-    ids=["defaults", "the other sample", "everything declined"],
-)
+PROJECTS = {
+    "defaults": {},
+    "the other sample": {"task": "regression", "license": "Apache-2.0"},
+    "everything declined": {
+        "license": "Proprietary",
+        "data_source": "http://localhost/y.csv",
+        "target_column": "y",
+        "data_versioning": "none",
+        "serving": "none",
+        "deployment": "none",
+        "ci": "none",
+    },
+}
+TRACES = re.compile("dvc|docker|fastapi|uvicorn|serving|census|bike|github", re.I)
+
+
+@pytest.fixture(scope="module", params=PROJECTS)
+def project(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
+    """A generated project, and the answers that it was generated with."""
+    answers = PROJECTS[request.param]
+    folder = tmp_path_factory.mktemp("projects")
+    return generate(folder, **answers), answered(**answers)
+
+
 def test_a_project_holds_what_the_table_says_and_nothing_else(
-    answers: dict[str, str], tmp_path: Path
+    project: tuple[Path, dict[str, str]],
 ) -> None:
-    expected = expected_files(answered(**answers))
-    project = generate(tmp_path, **answers)
-    assert files(project) == expected
-    folders = [path for path in project.rglob("*") if path.is_dir()]
+    folder, answers = project
+    assert files(folder) == expected_files(answers)
+    folders = [path for path in folder.rglob("*") if path.is_dir()]
     empty = [path for path in folders if not any(path.iterdir())]
-    assert [p for p in empty if files(FOLDER / p.relative_to(project))] == []
+    assert [p for p in empty if files(FOLDER / p.relative_to(folder))] == []
+
+
+def test_no_file_that_was_declined_is_forgotten_in_the_table(
+    project: tuple[Path, dict[str, str]],
+) -> None:
+    folder, answers = project
+    if answers["license"] == "Proprietary":
+        assert [path for path in sorted(files(folder)) if TRACES.search(path)] == []
+    assert [path for path in files(folder) if path.startswith("LICENSE")] == ["LICENSE"]
 
 
 TABLE = {
