@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docs import options
+from docs import options, tour
 from tests.generating import FOLDER, cookiecutter, files, generate
 from tests.generating import TEMPLATE as ROOT
 
@@ -161,7 +161,8 @@ def test_each_file_beyond_the_guide_has_a_reason(project: set[str]) -> None:
     table = text.partition("## Additions to the guide's tree")[2]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     added = [path for cell in cells for path in INLINE.findall(cell)]
-    assert not [path for path in sorted(project) if not within(path, GUIDE + added)]
+    known = [*GUIDE, *added]
+    assert not [path for path in sorted(project) if not within(path, known)]
     assert not [
         entry for entry in added if not any(within(p, [entry]) for p in project)
     ]
@@ -225,3 +226,11 @@ def test_commit_hooks_are_local_and_installed() -> None:
         else:
             assert program == "make" and arguments[0] in commands(), hook["entry"]
     assert importlib.util.find_spec("pre_commit"), "CONTRIBUTING.md names it"
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_tour_print_what_it_shows() -> None:
+    shown = tour.PAGE.read_text(encoding="utf-8")
+    number = re.compile(r"\d[\d.,:]*")
+    renewed = number.sub("#", tour.written())
+    assert number.sub("#", shown) == renewed, "run: python -m docs.tour"
