@@ -30,7 +30,7 @@ PYTHON_TOOLS = (["black", "--check"], ["flake8", "--jobs=1"])
 TOOLS = {
     "workflow": [
         ["actionlint", "-oneline"],
-        ["zizmor", "--offline", "--quiet", "--no-progress", "--format=plain"],
+        ["zizmor", "--offline", "--quiet", "--no-progress", "--format=github"],
         ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
     ],
     "dockerfile": [["hadolint", "--no-color", "--failure-threshold", "warning"]],

@@ -1,6 +1,6 @@
 """The shipped constraints hold every requirement, on every Python that is offered."""
 
-from packaging.markers import Environment, default_environment
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -32,9 +32,8 @@ def _lines(model: Model, path: str) -> list[str]:
 
 def _is_held(wanted: Requirement, pins: list[Requirement], python: str) -> bool:
     """Tell whether exactly one pin applies, and satisfies the requirement."""
-    environment: Environment = default_environment()
-    environment["python_version"] = python
-    environment["python_full_version"] = f"{python}.0"
+    environment = {name: str(value) for name, value in default_environment().items()}
+    environment |= {"python_version": python, "python_full_version": f"{python}.0"}
     applying = [
         pin
         for pin in pins

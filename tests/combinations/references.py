@@ -148,4 +148,6 @@ def _anchored(pattern: str, folder: str) -> str:
 
 
 def _is_written(path: str, ignored: GitIgnoreSpec) -> bool:
-    return ignored.match_file(path) or ignored.match_file(f"{path}/")
+    """Tell whether commands write a path, or files below it."""
+    below = any(written.startswith(f"{path}/") for written in WRITTEN)
+    return below or ignored.match_file(path) or ignored.match_file(f"{path}/")
