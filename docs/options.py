@@ -12,29 +12,25 @@ nobody has measured says so.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cookiecutter.main import cookiecutter
-
+from docs.costs import NOTHING, RUNS, measure
 from tests.combinations.answers import Questions
 from tests.combinations.model import load_hook, template_files
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PAGE = TEMPLATE / "docs/options.md"
 MEASURED = TEMPLATE / "docs/options_measured.json"
-NOTHING = "none"
-RUNS = 3
 
-# Free-text questions of which one answer is special, with an answer that is not.
-OTHER_ANSWER = {"data_source": ("sample", "a path or URL")}
+# Free-text questions of which one answer brings files, told like choices.
+SPECIAL = {
+    "data_source": {
+        "sample": "the sample data set of the task, about 8,000 rows",
+        "a path or URL": "your own data; the first run infers the schema",
+    }
+}
 
 HEAD = """\
 <!-- Written by docs/options.py from cookiecutter.json and the ownership table. -->
@@ -43,20 +39,31 @@ HEAD = """\
 What Cookiecutter asks. The first choice of each question is the default.
 
 This page is written by `python -m docs.options`, from `cookiecutter.json` and from the
-table of `hooks/post_gen_project.py` that says which choice owns which files.
+table of `hooks/post_gen_project.py` that says which choice owns which files. A choice
+may also add lines to files that every project has, such as `requirements.txt`.
 
-## Questions with choices
 """
-FOOT = """\
-**Files**: how many only this choice brings; their names are in the next section. A
-choice may also add lines to files that every project has, such as `requirements.txt`.
+COST = """\
+## What it costs
 
-**Megabytes and seconds**: what the choice adds to the default project, as measured by
-`make options`{machine}. Two projects, one with the choice and one without it, are
-each installed in a fresh environment with uv, from a warm cache and compiled to
-bytecode; the table shows the difference of the two. *Install* is the fastest of {runs}
-installations, *test* one run of the project's own tests. A dash marks questions whose
-choices need the same packages.{default}
+What each choice that can be declined adds to a project. The other choices are about
+names and texts, and need the same packages whatever you answer.
+
+| choice | files | MB | install, s | test, s |
+|---|--:|--:|--:|--:|
+{rows}
+
+*MB* and *seconds* are measured by `make options`{machine}: the default project, and
+the same without the choice, are each installed in a fresh environment with uv, from a
+warm cache and compiled to bytecode; the table shows the difference. *Install* is the
+fastest of {runs} installations, *test* one run of the project's own tests.
+
+"""
+FREE = """\
+## Questions with a free answer
+
+| question | what is asked | default |
+|---|---|---|
 """
 
 
@@ -79,7 +86,17 @@ class Catalogue:
         raw = self.questions.raw[question]
         if isinstance(raw, list):
             return raw
-        return list(OTHER_ANSWER.get(question, []))
+        return list(SPECIAL.get(question, []))
+
+    def can_be_declined(self) -> list[tuple[str, str]]:
+        """Return the (question, choice) that there are besides declining it."""
+        return [
+            (question, choice)
+            for question in self.questions.values
+            if NOTHING in self.choices(question)
+            for choice in self.choices(question)
+            if choice != NOTHING
+        ]
 
     def asked(self, question: str) -> str:
         """Return the human wording of a question."""
@@ -88,6 +105,8 @@ class Catalogue:
 
     def meaning(self, question: str, choice: str) -> str:
         """Return the human wording of a choice."""
+        if question in SPECIAL:
+            return SPECIAL[question][choice]
         prompt = self.prompts.get(question)
         text = prompt.get(choice, "") if isinstance(prompt, dict) else ""
         return text.partition(" - ")[2] or text  # "MIT  - what it means"
@@ -121,60 +140,48 @@ class Catalogue:
 
 def page(catalogue: Catalogue, measured: dict[str, Any]) -> str:
     """Return the whole page as Markdown."""
-    rows, lists, free = [], [], []
-    for question in catalogue.questions.values:
-        choices = catalogue.choices(question)
-        for choice in choices:
-            files = catalogue.files(question, choice)
-            rows.append(row(catalogue, question, choice, files, measured))
-            if files:
-                names = ", ".join(f"`{name}`" for name in files)
-                lists.append(f"- **{question}: {choice}**: {names}")
-        if not isinstance(catalogue.questions.raw[question], list):
-            wording, default = catalogue.asked(question), catalogue.default(question)
-            free.append(f"| `{question}` | {wording} | `{default}` |")
-    foot = FOOT.format(machine=machine(measured), runs=RUNS, default=whole(measured))
-    return "\n".join(
-        [
-            HEAD,
-            "| question | choice | what it means | files | MB | install, s | test, s |",
-            "|---|---|---|--:|--:|--:|--:|",
-            *rows,
-            "",
-            foot,
-            "## Files of each choice\n",
-            *lists,
-            "",
-            "## Questions with a free answer\n",
-            "| question | what is asked | default |",
-            "|---|---|---|",
-            *free,
-            "",
-        ]
-    )
+    questions = list(catalogue.questions.values)
+    chosen = [question for question in questions if catalogue.choices(question)]
+    typed = [q for q in questions if not isinstance(catalogue.questions.raw[q], list)]
+    costs = cost_rows(catalogue, measured)
+    cost = COST.format(rows="\n".join(costs), machine=machine(measured), runs=RUNS)
+    free = [
+        f"| `{q}` | {catalogue.asked(q)} | `{catalogue.default(q)}` |" for q in typed
+    ]
+    sections = [section(catalogue, question) for question in chosen]
+    return HEAD + "".join(sections) + cost + FREE + "\n".join(free) + "\n"
 
 
-def row(
-    catalogue: Catalogue,
-    question: str,
-    choice: str,
-    files: list[str],
-    measured: dict[str, Any],
-) -> str:
-    """Return the row of the table for a choice."""
-    first = choice == catalogue.choices(question)[0]
-    name = f"`{question}`: {catalogue.asked(question)}" if first else ""
-    if NOTHING not in catalogue.choices(question):
-        cost = ["–"] * 3
-    elif choice == NOTHING:
-        cost = ["0"] * 3
-    else:
+def section(catalogue: Catalogue, question: str) -> str:
+    """Return what the page says of a question with choices."""
+    lines = [f"## {question}", "", catalogue.asked(question), ""]
+    lines += ["| choice | what it means | files that only it brings |", "|---|---|---|"]
+    for choice in catalogue.choices(question):
+        name = choice if " " in choice else f"`{choice}`"
+        files = ", ".join(f"`{file}`" for file in catalogue.files(question, choice))
+        meaning = catalogue.meaning(question, choice)
+        lines.append(f"| {name} | {meaning} | {files or '-'} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def cost_rows(catalogue: Catalogue, measured: dict[str, Any]) -> list[str]:
+    """Return the rows of the table of costs, with the default project as the last."""
+    rows = []
+    for question, choice in catalogue.can_be_declined():
         figures = measured.get("choices", {}).get(f"{question}={choice}", {})
-        keys = ("megabytes", "install_seconds", "test_seconds")
-        cost = [shown(figures.get(key)) for key in keys]
-    cells = [name, f"`{choice}`" if " " not in choice else choice]
-    cells += [catalogue.meaning(question, choice), str(len(files)), *cost]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        files = len(catalogue.files(question, choice))
+        rows.append(f"| `{question}={choice}` | {files} | {cost_cells(figures)} |")
+    if measured:
+        default = measured["default"]
+        files = default["files"]
+        rows.append(f"| the whole default project | {files} | {cost_cells(default)} |")
+    return rows
+
+
+def cost_cells(figures: dict[str, float]) -> str:
+    """Return megabytes and seconds as cells of a table."""
+    keys = ("megabytes", "install_seconds", "test_seconds")
+    return " | ".join(shown(figures.get(key)) for key in keys)
 
 
 def shown(figure: float | None) -> str:
@@ -182,7 +189,7 @@ def shown(figure: float | None) -> str:
     if figure is None:
         return "not measured"
     # Below a tenth of a second, or of a megabyte, is noise.
-    return f"{max(figure, 0.0):.1f}" if abs(figure) >= 0.05 else "0"
+    return f"{figure:.1f}" if figure >= 0.05 else "0"
 
 
 def machine(measured: dict[str, Any]) -> str:
@@ -192,104 +199,13 @@ def machine(measured: dict[str, Any]) -> str:
     return " on {date}, on {cpus} cores with Python {python}".format(**measured)
 
 
-def whole(measured: dict[str, Any]) -> str:
-    """Say what the default project costs as a whole."""
-    if not measured:
-        return ""
-    return (
-        "\n\nThe default project as a whole: {megabytes:.0f} MB, "
-        "{install_seconds:.1f} s to install, {test_seconds:.1f} s to test."
-    ).format(**measured["default"])
-
-
-def measure(catalogue: Catalogue) -> dict[str, Any]:
-    """Install the default project, and it without each choice; return the costs."""
-    with tempfile.TemporaryDirectory() as folder:
-        default = bake(Path(folder) / "default", {})
-        cost = cost_of(default)
-        choices = {}
-        for question in catalogue.questions.values:
-            if NOTHING not in catalogue.choices(question):
-                continue
-            choice = catalogue.default(question)
-            without = bake(Path(folder) / question, {question: NOTHING})
-            if same(default, without):
-                added = dict.fromkeys(cost, 0.0)
-            else:
-                lean = cost_of(without)
-                added = {key: round(cost[key] - lean[key], 1) for key in cost}
-            choices[f"{question}={choice}"] = added
-            print(f"{question}={choice}: {added}")
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "cpus": os.cpu_count(),
-        "python": ".".join(map(str, sys.version_info[:2])),
-        "default": cost,
-        "choices": choices,
-    }
-
-
-def bake(folder: Path, answers: dict[str, str]) -> Path:
-    """Generate a project and return its folder."""
-    made = cookiecutter(
-        str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder)
-    )
-    return Path(made)
-
-
-def same(one: Path, other: Path) -> bool:
-    """Tell whether two projects install the same packages and run the same code."""
-    return all(
-        {p.relative_to(one): p.read_bytes() for p in one.glob(pattern)}
-        == {p.relative_to(other): p.read_bytes() for p in other.glob(pattern)}
-        for pattern in ("requirements.txt", "constraints.txt", "**/*.py")
-    )
-
-
-def cost_of(project: Path) -> dict[str, float]:
-    """Return the megabytes, and the seconds to install and to test, of a project."""
-    environment = project / ".venv"
-    python = str(environment / "bin/python")
-
-    def install() -> None:
-        run(project, "uv", "venv", "--quiet", "--clear", "--python", sys.executable)
-        command = ["uv", "pip", "install", "--quiet", "--compile-bytecode"]
-        run(project, *command, "--python", python, "-r", "requirements.txt")
-
-    install()  # fills the cache
-    seconds = min(timed(install) for _ in range(RUNS))
-    size = sum(p.stat().st_size for p in environment.rglob("*") if not p.is_symlink())
-    tests = timed(lambda: run(project, python, "-m", "pytest", "--quiet", "tests"))
-    return {
-        "megabytes": round(size / 1e6, 1),
-        "install_seconds": round(seconds, 1),
-        "test_seconds": round(tests, 1),
-    }
-
-
-def timed(action: Callable[[], None]) -> float:
-    """Return how many seconds an action takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def run(folder: Path, *command: str) -> None:
-    """Run a command in a folder.
-
-    Raises:
-        subprocess.CalledProcessError: If it fails.
-    """
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-
 def main() -> None:
     """Measure if asked to, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--measure", action="store_true", help="renew the figures")
     catalogue = Catalogue()
     if parser.parse_args().measure:
-        figures = json.dumps(measure(catalogue), indent=2)
+        figures = json.dumps(measure(catalogue.can_be_declined()), indent=2)
         MEASURED.write_text(figures + "\n", encoding="utf-8")
     PAGE.write_text(page(catalogue, load_measured()), encoding="utf-8")
 

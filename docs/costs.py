@@ -1,0 +1,100 @@
+"""Measures what a choice adds to a project: installed megabytes, and seconds.
+
+The default project, and the same without the choice, are each installed in a fresh
+environment; the cost of the choice is the difference.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+NOTHING = "none"
+RUNS = 3
+
+
+def measure(choices: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Install the default project, and it without each choice; return the costs.
+
+    Args:
+        choices: (question, choice) of the default answers that can be declined.
+
+    Returns:
+        What ``docs/options_measured.json`` holds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        default = bake(Path(folder) / "default", {})
+        files = sum(path.is_file() for path in default.rglob("*"))
+        needs = needs_of(default)
+        cost = cost_of(default)
+        added = {}
+        for question, choice in choices:
+            without = bake(Path(folder) / question, {question: NOTHING})
+            lean = cost if needs_of(without) == needs else cost_of(without)
+            difference = {key: round(cost[key] - lean[key], 1) for key in cost}
+            added[f"{question}={choice}"] = difference
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpus": os.cpu_count(),
+        "python": ".".join(map(str, sys.version_info[:2])),
+        "default": cost | {"files": files},
+        "choices": added,
+    }
+
+
+def bake(folder: Path, answers: dict[str, str]) -> Path:
+    """Generate a project and return its folder."""
+    made = cookiecutter(
+        str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder)
+    )
+    return Path(made)
+
+
+def needs_of(project: Path) -> dict[str, bytes]:
+    """Return the files that decide what is installed and what the tests run."""
+    paths = [*project.glob("*.txt"), *project.rglob("*.py")]
+    return {str(path.relative_to(project)): path.read_bytes() for path in paths}
+
+
+def cost_of(project: Path) -> dict[str, float]:
+    """Return the megabytes, and the seconds to install and to test, of a project."""
+    environment = project / ".venv"
+    python = str(environment / "bin/python")
+
+    def install() -> None:
+        run(project, "uv", "venv", "--quiet", "--clear", "--python", sys.executable)
+        command = ["uv", "pip", "install", "--quiet", "--compile-bytecode"]
+        run(project, *command, "--python", python, "-r", "requirements.txt")
+
+    install()  # fills the cache
+    seconds = min(timed(install) for _ in range(RUNS))
+    size = sum(p.stat().st_size for p in environment.rglob("*") if not p.is_symlink())
+    tests = timed(lambda: run(project, python, "-m", "pytest", "--quiet", "tests"))
+    return {
+        "megabytes": round(size / 1e6, 1),
+        "install_seconds": round(seconds, 1),
+        "test_seconds": round(tests, 1),
+    }
+
+
+def timed(action: Callable[[], None]) -> float:
+    """Return how many seconds an action takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def run(folder: Path, *command: str) -> None:
+    """Run a command in a folder.
+
+    Raises:
+        subprocess.CalledProcessError: If it fails.
+    """
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
