@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from src.data.download import DownloadError, stream_to
 from src.utils.config import PROJECT_ROOT, Settings
@@ -95,7 +95,7 @@ def is_url(source: str) -> bool:
 
 def source_name(source: str) -> str:
     """Return the file name of a source, safe on every operating system."""
-    path = unquote(urlsplit(source).path) if is_url(source) else source
+    path = unquote(_parts(source).path) if is_url(source) else source
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     return re.sub(r'[<>:"|?*\x00-\x1f]', "_", name).lstrip(".") or "source"
 
@@ -109,8 +109,19 @@ def _shown(source: str) -> str:
     """Return the source as messages may show it: without passwords and tokens."""
     if not is_url(source):
         return source
-    parts = urlsplit(source)
+    parts = _parts(source)
     return f"{parts.scheme}://{parts.hostname}{parts.path}"
+
+
+def _parts(url: str) -> SplitResult:
+    """Return the parts of an address; raise DataError if it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise DataError(
+            f"data.source: not an address ({error}); expected a path or an http(s) "
+            "address"
+        ) from None
 
 
 def _source_id(source: str) -> str:
@@ -183,7 +194,7 @@ def _download(url: str, staged: Path) -> None:
     Raises:
         DataError: If the last attempt failed.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    if _parts(url).scheme not in ("http", "https"):
         raise DataError(
             f"data.source: {_shown(url)}: expected a path or an http(s) address"
         )

@@ -3,9 +3,11 @@
 import csv
 import gzip
 import io
+import warnings
 from pathlib import Path
 
 import pandas as pd
+from pandas.errors import ParserWarning
 from pyarrow import ArrowException
 
 from src.utils.errors import DataError
@@ -47,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path}: {problem}; expected a CSV or Parquet file, a CSV file in UTF-8"
         ) from None
-    except (OSError, EOFError, ValueError, ArrowException) as error:
+    except (OSError, EOFError, ValueError, ArrowException, ParserWarning) as error:
         problem = " ".join(str(error).split())
         raise DataError(
             f"{path}: cannot be read ({problem}); expected a CSV or Parquet file"
@@ -71,16 +73,19 @@ def _read_csv(path: Path, compressed: bool) -> pd.DataFrame:
     with gzip.open(path) if compressed else path.open("rb") as stream:
         with io.TextIOWrapper(stream, encoding=ENCODING, newline="") as text:
             header = text.readline()
-    return pd.read_csv(
-        path,
-        sep=_separator(header),
-        dtype="str",
-        encoding=ENCODING,
-        compression="gzip" if compressed else None,
-        keep_default_na=False,
-        na_values=[""],
-        index_col=False,
-    )
+    with warnings.catch_warnings():
+        # A first row that is longer than the header only makes pandas warn.
+        warnings.simplefilter("error", ParserWarning)
+        return pd.read_csv(
+            path,
+            sep=_separator(header),
+            dtype="str",
+            encoding=ENCODING,
+            compression="gzip" if compressed else None,
+            keep_default_na=False,
+            na_values=[""],
+            index_col=False,
+        )
 
 
 def _separator(header: str) -> str:

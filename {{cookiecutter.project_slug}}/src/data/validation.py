@@ -6,7 +6,7 @@ Run as a command, it says whether the ingested data keep the contract, and write
     python src/data/validation.py --config config/pipeline_config.yaml
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -165,8 +165,9 @@ def find_violations(
         The violations; empty if the data are valid.
     """
     typed = coerce(raw, schema)
+    unread = {name: unreadable(raw[name], typed[name]) for name in typed.columns}
     try:
-        contract(schema, raw).validate(typed, lazy=True)
+        contract(schema, unread).validate(typed, lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases
     else:
@@ -179,7 +180,7 @@ def find_violations(
     broken = cases[cases["check"] != "column_in_dataframe"]
     for (name, rule), group in broken.groupby(["column", "check"], sort=False):
         if group["index"].isna().all():
-            gaps = typed[name].isna()
+            gaps = typed[name].isna() & ~unread[name]
             rule = f"{rule} (found {gaps.mean():.3f})"
             rows, movable = raw.index[gaps].tolist(), False
         else:
@@ -195,31 +196,37 @@ def find_violations(
     return violations
 
 
-def contract(schema: DataSchema, raw: pd.DataFrame) -> pa.DataFrameSchema:
-    """Return the data schema as one of pandera, for the typed rows of ``raw``.
+def contract(schema: DataSchema, unread: Mapping[str, Column]) -> pa.DataFrameSchema:
+    """Return the data schema as one of pandera, for typed rows.
 
-    Ignored columns may be absent. ``raw`` is needed to tell a value that could not be
-    read from one that was missing all along.
+    Args:
+        schema: The data contract. Columns that nothing uses may be absent.
+        unread: For each column of the rows, where it held a value that could not be
+            read as its type, and so looks like a missing one.
+
+    Returns:
+        A schema whose checks are named by the rule that they stand for.
     """
     return pa.DataFrameSchema(
         {
             name: pa.Column(
-                checks=_checks(column, raw.get(name)),
+                checks=_checks(column, unread.get(name)),
                 nullable=True,  # the rule max_missing says how much
-                required=column.role != "ignored",
+                required=name in schema.used,
             )
             for name, column in schema.columns.items()
         }
     )
 
 
-def _checks(column: ColumnSchema, raw: "Column | None") -> list[pa.Check]:
+def _checks(column: ColumnSchema, unread: "Column | None") -> list[pa.Check]:
     """Return the rules for one column; the name of each is what a violation says."""
     least, most, listed = column.min, column.max, column.values
     limit = column.max_missing
     rules: dict[str, Callable[[Column], Any]] = {}
-    if raw is not None:
-        rules[f"type {column.type}"] = lambda typed: ~unreadable(raw, typed)
+    if unread is None:  # an absent column, of which there is nothing else to say
+        return []
+    rules[f"type {column.type}"] = lambda _: ~unread
     if column.type == "integer":
         rules["type integer, no fractions"] = lambda x: x.isna() | (x % 1 == 0)
     if least is not None:
@@ -231,7 +238,9 @@ def _checks(column: ColumnSchema, raw: "Column | None") -> list[pa.Check]:
     if column.unique:
         rules["unique"] = lambda x: x.isna() | ~x.duplicated()
     if limit < 1:
-        rules[f"max_missing {limit}"] = lambda x: bool(x.isna().mean() <= limit)
+        rules[f"max_missing {limit}"] = lambda x: bool(
+            (x.isna() & ~unread).mean() <= limit
+        )
     return [pa.Check(rule, name=n, ignore_na=False) for n, rule in rules.items()]
 
 
