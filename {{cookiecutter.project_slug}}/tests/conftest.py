@@ -24,7 +24,7 @@ def make_project(tmp_path: Path) -> ProjectMaker:
     """A function that writes synthetic data and gives the settings to run on them.
 
     ``make_project("regression", rows=200, model={"type": "dummy"})`` takes the task,
-    the number of rows, and whole sections of the settings.
+    the number of rows, and what differs in sections of the settings.
     """
 
     def make(
