@@ -1,8 +1,12 @@
 """Answering the questions and generating projects, for the tests of the generator."""
 
+import atexit
+import functools
 import importlib.util
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +24,21 @@ NASTY = (
 )
 CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".hypothesis"}
 ADOPT = ("--overwrite-if-exists", "--skip-if-file-exists")
+
+
+@functools.cache
+def clean_template() -> Path:
+    """Return a copy of the template without caches of tools that ran in it.
+
+    Cookiecutter would render them, too; a clone of the repository has none.
+    """
+    copy = Path(tempfile.mkdtemp(prefix="template-"))
+    atexit.register(shutil.rmtree, copy)
+    shutil.copy(TEMPLATE / "cookiecutter.json", copy)
+    for folder in (TEMPLATE / "hooks", FOLDER):
+        ignore = shutil.ignore_patterns(*CACHES)
+        shutil.copytree(folder, copy / folder.name, ignore=ignore)
+    return copy
 
 
 def typed(text: str) -> str:
@@ -47,18 +66,24 @@ def load_hook(name: str) -> ModuleType:
 
 
 def cookiecutter(
-    *arguments: str, template: Path = TEMPLATE, prompt: str | None = None
+    *arguments: str, prompt: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run cookiecutter's own command.
 
     Args:
         arguments: Options, and answers as ``question=answer``.
-        template: The template.
         prompt: What is typed at its prompt; if None, and not replaying, nobody is
             asked.
     """
     how = [] if prompt is not None or "--replay" in arguments else ["--no-input"]
-    command = [sys.executable, "-m", "cookiecutter", str(template), *how, *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        str(clean_template()),
+        *how,
+        *arguments,
+    ]
     return subprocess.run(
         command,
         input=prompt or "",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from tests.generating import (
     FOLDER,
@@ -121,6 +122,16 @@ def read_toml(path: Path) -> dict:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
+def as_shown(markdown: str) -> list[str]:
+    """Return the text of headings and paragraphs as a reader sees it."""
+    blocks = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
+    return [
+        "".join(span.content for span in block.children or ())
+        for block in blocks
+        if block.type == "inline"
+    ]
+
+
 def assert_intact(project: Path, name: str, description: str, author: str) -> None:
     """Find the texts, as they are, wherever a project names them."""
     metadata = read_toml(project / "pyproject.toml")["project"]
@@ -131,8 +142,9 @@ def assert_intact(project: Path, name: str, description: str, author: str) -> No
     )
     assert settings["project"] == {"name": name, "description": description}
     assert author in (project / "LICENSE").read_text(encoding="utf-8")
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    assert readme.splitlines()[0] == f"# {name}"
+    shown = as_shown((project / "README.md").read_text(encoding="utf-8"))
+    assert shown[0] == name
+    assert shown[1] == f"About: {description}"
 
 
 def assert_parses(project: Path) -> None:
@@ -166,6 +178,9 @@ def test_free_text_on_the_command_line_comes_out_intact(tmp_path: Path) -> None:
     settings = yaml.safe_load((project / "config/pipeline_config.yaml").read_bytes())
     assert settings["data"]["source"] == f"../{source.name}"
     assert settings["data"]["target"] == NASTY
+    about = as_shown((project / "README.md").read_text(encoding="utf-8"))[2]
+    assert f"for the column {NASTY} of" in about
+    assert f"../{source.name}." in about
     assert_parses(project)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.generating import FOLDER, TEMPLATE
+from tests.generating import FOLDER, clean_template
 
 NAMES = ("AUTHOR", "COMMITTER")
 GIT = {f"GIT_{name}_NAME": "Tester" for name in NAMES} | {
@@ -47,12 +47,7 @@ def commit(folder: Path, message: str) -> None:
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
     """A repository with this template, whose revisions a test can make."""
-    repository = tmp_path / "template"
-    repository.mkdir()
-    shutil.copy(TEMPLATE / "cookiecutter.json", repository)
-    for folder in (TEMPLATE / "hooks", FOLDER):
-        caches = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
-        shutil.copytree(folder, repository / folder.name, ignore=caches)
+    repository = Path(shutil.copytree(clean_template(), tmp_path / "template"))
     run(repository, "git", "init", "--quiet")
     commit(repository, "First revision")
     return repository
