@@ -52,7 +52,7 @@ options: $(READY) ## Measure what each choice costs, for the options table
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/mkdocs build --strict
 
 .PHONY: lock
 lock: $(READY) ## Renew the pinned versions, of this repository and of the template
