@@ -222,6 +222,18 @@ BREAKS = {
         "run-on: ubuntu-latest",
         "actionlint: .github/workflows/tests.yml",
     ),
+    "container that runs as root": (
+        "Dockerfile",
+        "USER 10001:10001",
+        "USER root",
+        "hadolint: Dockerfile:4 DL3002",
+    ),
+    "copy of a file that is not there": (
+        "Dockerfile",
+        "COPY src ./src",
+        "COPY source.txt ./source.txt",
+        "Dockerfile: there is no path `source.txt`",
+    ),
     "word of a declined choice": (
         "src/config.py",
         "Settings.",

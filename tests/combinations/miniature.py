@@ -53,6 +53,13 @@ def greet() -> str:
     """Return a greeting."""
     return f"Hello at {LEVEL}"
 ''',
+    "Dockerfile": """\
+FROM python:3.12-slim
+WORKDIR /app
+COPY src ./src
+USER 10001:10001
+CMD ["python", "-m", "src.config"]
+""",
     "requirements.txt": "pyyaml>=6\n",
     "constraints.txt": "pyyaml==6.0.3\n",
     "Makefile": """\
