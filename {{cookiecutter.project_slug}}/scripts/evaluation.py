@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pandas import DataFrame
 
-from src.data.preprocessing import load_processed, read_rows
+from src.data.processed import load_processed, read_rows
 from src.data.schema import DataSchema, load_schema
 from src.evaluation.metrics import METRICS
 from src.evaluation.performance import Evaluation, evaluate

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
+from src.data.columns import ColumnType
 from src.data.schema import DataSchema
 from src.evaluation.bootstrap import Measurement, Score, interval, measure
 from src.evaluation.metrics import Predictions, primary_metric
-from src.evaluation.slices import slice_labels
+from src.evaluation.slices import slice_masks
 from src.models.factory import ModelFactory
 from src.utils.config import EvaluationSettings, Settings
 from src.utils.errors import ConfigError, DataError
@@ -60,7 +61,7 @@ class Evaluation:
         improvement: By how much the model is better in the primary metric (negative if
             it is worse), with a paired interval; None if that metric is not defined.
         classes: The result for each class; none for a regression.
-        slices: The result for each slice, column by column, largest first.
+        slices: The result for each slice, column by column.
     """
 
     predictions: Predictions
@@ -120,9 +121,7 @@ def evaluate(
             result
             for name in columns
             for result in _slices(
-                predictions,
-                slice_labels(test[name], schema.columns[name].type).rename(name),
-                settings,
+                predictions, name, test[name], schema.columns[name].type, settings
             )
         ],
     )
@@ -188,8 +187,8 @@ def _improvement(
         return None
     sign = 1 if higher_is_better else -1
     value = sign * (model.scores[name].value - baseline.scores[name].value)
-    if model.scores[name].low is None:
-        return Score(value, None, None)
+    if model.rows < settings.evaluation.min_slice_rows:
+        return Score(value, None, None)  # so few rows may all be right by chance
     gains = sign * (model.replicates[name] - baseline.replicates[name])
     return Score(value, *interval(gains, settings.evaluation.confidence))
 
@@ -209,29 +208,30 @@ def _classes(predictions: Predictions) -> list[ClassResult]:
 
 
 def _slices(
-    predictions: Predictions, labels: "pd.Series[Any]", settings: Settings
+    predictions: Predictions,
+    name: str,
+    column: "pd.Series[Any]",
+    kind: ColumnType,
+    settings: Settings,
 ) -> list[SliceResult]:
-    """Return the result for each value of ``labels``, the most frequent first."""
+    """Return the result for each slice by the column ``name``."""
+    chosen = settings.evaluation
     actual, predicted = _levels(predictions)
-    counts = labels.value_counts().sort_index().sort_values(ascending=False)
     results = []
-    for value, rows in counts.items():
-        mask = (labels == value).to_numpy()
-        enough = rows >= settings.evaluation.min_slice_rows
+    for value, rows in slice_masks(column, kind).items():
+        mask = rows.to_numpy(dtype=bool)
+        count = int(mask.sum())
+        measurement = None
+        if count >= chosen.min_slice_rows:
+            measurement = _measure(predictions.select(mask), chosen, settings.seed)
         results.append(
             SliceResult(
-                str(labels.name),
-                str(value),
-                int(rows),
+                name,
+                value,
+                count,
                 None if actual is None else float(actual[mask].mean()),
                 None if predicted is None else float(predicted[mask].mean()),
-                (
-                    _measure(
-                        predictions.select(mask), settings.evaluation, settings.seed
-                    )
-                    if enough
-                    else None
-                ),
+                measurement,
             )
         )
     return results

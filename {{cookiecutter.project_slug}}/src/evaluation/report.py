@@ -20,7 +20,7 @@ from src.evaluation.pictures import Picture, make_pictures, slice_picture
 from src.models.artifact import Record
 from src.utils.config import PROJECT_ROOT, Settings, Task
 from src.utils.files import sha256_of, write_json, write_text
-from src.utils.visualization import to_svg
+from src.utils.visualization import for_dark_page, to_svg
 
 TEMPLATE = "report.html.j2"
 WIDE_INCHES = 5.0
@@ -192,9 +192,10 @@ def _embed(picture: Picture | None) -> dict[str, Any] | None:
     """Return a picture as addresses that contain it, for light and for dark pages."""
     if picture is None:
         return None
+    svg = to_svg(picture.figure)
     return {
-        "light": _data_url(to_svg(picture.figure)),
-        "dark": _data_url(to_svg(picture.figure, dark=True)),
+        "light": _data_url(svg),
+        "dark": _data_url(for_dark_page(svg)),
         "alt": picture.alt,
         "caption": picture.caption,
         "wide": picture.figure.get_figwidth() > WIDE_INCHES,

@@ -1,9 +1,13 @@
 """Slices: groups of test rows that are measured on their own."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import pandas as pd
 
 from src.data.columns import ColumnType
+
+Column: TypeAlias = "pd.Series[Any]"
 
 MAX_SLICES = 20
 MAX_VALUES = 10
@@ -13,53 +17,59 @@ MISSING = "(missing)"
 OTHERS = "(all other values)"
 
 
-def slice_labels(column: pd.Series, kind: ColumnType) -> pd.Series:
-    """Say for each row to which slice of ``column`` it belongs.
+def slice_masks(column: Column, kind: ColumnType) -> dict[str, Column]:
+    """Divide rows into slices by the value of a column.
 
-    Categories are slices; of more than ``MAX_SLICES`` the rarest share one. Numbers and
-    dates with more than ``MAX_VALUES`` values are cut into quarters with about as many
-    rows each. Missing values are a slice of their own.
+    Categories are slices, the most frequent first; of more than ``MAX_SLICES`` the
+    rarest share one. Numbers and dates with more than ``MAX_VALUES`` values are cut
+    into quarters with about as many rows each. Missing values are the last slice.
 
     Args:
         column: The values, of the type that ``coerce`` gives them.
         kind: The column's type in the data schema.
 
     Returns:
-        The label of each row's slice, on the same index.
+        The rows of each slice as a mask, by the name of the slice; every row is in
+        one of them, and none is empty.
     """
-    if kind == "boolean":
-        labels = column.map({0.0: "false", 1.0: "true"})
-    elif kind == "category":
-        labels = _merge_rare(column.astype("str"))
+    if kind == "category":
+        masks = _by_frequency(column)
     elif column.nunique() <= MAX_VALUES:
-        labels = column.map(_text)
+        values = sorted(column.dropna().unique())
+        masks = {_text(value, kind): column == value for value in values}
     else:
-        labels = _quarters(column)
-    return labels.astype(object).where(column.notna(), MISSING)
+        masks = _by_quarter(column, kind)
+    missing = column.isna()
+    return masks | ({MISSING: missing} if missing.any() else {})
 
 
-def _merge_rare(column: pd.Series) -> pd.Series:
-    """Give all but the most frequent values one label; ties go by the value."""
+def _by_frequency(column: Column) -> dict[str, Column]:
+    """Return the rows of each value; ties go by the value, the rare ones together."""
     counts = column.value_counts().sort_index()
-    frequent = counts.sort_values(ascending=False, kind="stable").index
-    if len(frequent) <= MAX_SLICES:
-        return column
-    return column.where(column.isin(frequent[: MAX_SLICES - 1]), OTHERS)
+    values = list(counts.sort_values(ascending=False, kind="stable").index)
+    if len(values) <= MAX_SLICES:
+        return {value: column == value for value in values}
+    kept = values[: MAX_SLICES - 1]
+    others = column.notna() & ~column.isin(kept)
+    return {value: column == value for value in kept} | {OTHERS: others}
 
 
-def _quarters(column: pd.Series) -> pd.Series:
-    """Cut numbers or dates at their quartiles."""
-    edges = column.quantile(np.linspace(0, 1, BINS + 1)).drop_duplicates().tolist()
-    names = [
-        f"{_text(low)} to {_text(high)}"
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
-    codes = np.searchsorted(edges[1:-1], column.to_numpy(), side="left")
-    return pd.Series(np.array(names, dtype=object)[codes], index=column.index)
+def _by_quarter(column: Column, kind: ColumnType) -> dict[str, Column]:
+    """Return the rows between the quartiles, named by their least and largest value."""
+    present = column.dropna()
+    edges = present.quantile(np.linspace(0, 1, BINS + 1)[1:-1]).unique()
+    bins = pd.Series(np.searchsorted(edges, present, side="left"), present.index)
+    masks = {}
+    for _, values in present.groupby(bins):
+        name = f"{_text(values.min(), kind)} to {_text(values.max(), kind)}"
+        masks[name] = column.between(values.min(), values.max())
+    return masks
 
 
-def _text(value: float | pd.Timestamp) -> str:
-    """Write a number without needless digits, and a date without a time of zero."""
+def _text(value: float | pd.Timestamp, kind: ColumnType) -> str:
+    """Write a value without needless digits, and a date without a time of zero."""
     if isinstance(value, pd.Timestamp):
         return value.isoformat(" ").removesuffix(" 00:00:00")
+    if kind == "boolean":
+        return "true" if value else "false"
     return f"{value:.6g}"

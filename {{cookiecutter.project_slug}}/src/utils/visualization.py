@@ -74,7 +74,7 @@ def confusion_matrix(counts: ArrayLike, labels: Sequence[str]) -> Figure:
     names, few = [_short(label) for label in labels], len(labels) <= 8
     figure, axes = _canvas("Confusion matrix", "predicted", "actual", _side(len(names)))
     colours = np.array([*mpl.colors.to_rgb(MODEL), 1.0]) * np.ones((*cells.shape, 1))
-    colours[..., 3] = 0.06 + 0.94 * shares
+    colours[..., 3] = 0.06 + 0.74 * shares  # pale enough for text
     axes.imshow(colours, aspect="auto", interpolation="nearest")
     ticks = range(len(names))
     axes.set_xticks(ticks, names, rotation=0 if few else 90)
@@ -85,8 +85,7 @@ def confusion_matrix(counts: ArrayLike, labels: Sequence[str]) -> Figure:
     if len(names) <= 15:
         for (i, j), share in np.ndenumerate(shares):
             text = f"{cells[i, j]:,.0f}" + (f"\n{share:.0%}" if few else "")
-            colour = "white" if share > 0.6 else INK
-            axes.text(j, i, text, ha="center", va="center", color=colour)
+            axes.text(j, i, text, ha="center", va="center")
     return figure
 
 
@@ -226,19 +225,22 @@ def interval_chart(
 
 
 @mpl.rc_context(STYLE)
-def to_svg(figure: Figure, dark: bool = False) -> str:
-    """Return ``figure`` as SVG, in the colours of a light or a dark page.
+def to_svg(figure: Figure) -> str:
+    """Return ``figure`` as SVG; the same figure always gives the same text.
 
-    The same figure always gives the same text. Characters that matplotlib's own font
-    lacks are drawn by the reader's fonts.
+    Characters that matplotlib's own font lacks are drawn by the reader's fonts.
     """
     buffer = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    for light, other in ON_DARK.items() if dark else ():
-        svg = svg.replace(light, other)
+    return buffer.getvalue()
+
+
+def for_dark_page(svg: str) -> str:
+    """Return a figure of ``to_svg`` in colours that can be read on a dark page."""
+    for light, dark in ON_DARK.items():
+        svg = svg.replace(light, dark)
     return svg
 
 
@@ -253,15 +255,18 @@ def _canvas(
 
 
 def _unit_square(figure: Figure, axes: Axes, legend: Corner) -> Figure:
-    """Show both axes from 0 to 1, and a legend."""
+    """Show both axes from 0 to 1, and a legend: in a corner, or below many curves."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axes.legend(loc=legend)
+    if len(axes.lines) <= 2:
+        axes.legend(loc=legend)
+    else:  # no corner is free of curves
+        figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
 def _points(axes: Axes, x: Floats, y: Floats) -> None:
     """Draw many points as one bitmap, each the fainter the more there are."""
-    alpha = float(np.clip(150 / max(len(x), 1), 0.08, 0.6))
+    alpha = float(np.clip(400 / max(len(x), 1), 0.15, 0.6))
     axes.plot(
         x,
         y,
