@@ -1,6 +1,7 @@
 """Which type of the data schema a column holds, told from its values."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import product
 
 from pandas.api import types
@@ -28,7 +29,6 @@ DAYS = (
 )
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS = tuple(day + time for day, time in product(DAYS, TIMES))
-FIRST_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _detect_date(text: Column) -> Detected | None:
     fits = [
         date_format
         for date_format in DATE_FORMATS
-        if as_dates(text.head(FIRST_ROWS), date_format).notna().all()
+        if _reads(text.iloc[0], date_format)
         and as_dates(text, date_format).notna().all()
     ]
     if not fits:
@@ -91,3 +91,12 @@ def _detect_date(text: Column) -> Detected | None:
     doubtful = len({tuple(as_dates(text, each)) for each in fits}) > 1
     remark = f"Could also be {fits[1]}: check the format." if doubtful else ""
     return Detected("date", fits[0], remark)
+
+
+def _reads(value: str, date_format: str) -> bool:
+    """Return whether a value has the format; the quick way to rule most formats out."""
+    try:
+        datetime.strptime(value, date_format)
+    except ValueError:
+        return False
+    return True

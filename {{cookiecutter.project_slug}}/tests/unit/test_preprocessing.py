@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts import data_download
 from scripts.data_download import download
+from src.data import dictionary, preprocessing, validation
 from src.data.ingestion import ingest
 from src.data.preprocessing import preprocess
 from src.data.processed import load_processed, read_rows
@@ -268,6 +270,31 @@ def test_rows_from_elsewhere_need_the_columns_and_the_target(
     frame.to_csv(path, index=False)
     with pytest.raises(DataError, match="1 rows have no readable target.*row 4"):
         read_rows(path, schema)
+
+
+def test_the_commands_say_what_they_did_and_what_comes_next(
+    make_project: ProjectMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = make_project(rows=60, validation={"on_violation": "quarantine"})
+    said = {}
+    for module in (data_download, validation, dictionary, preprocessing):
+        if module is validation:
+            with Path(settings.data.source).open("a", encoding="utf-8") as file:
+                file.write("1,old,Oslo,True,2024-01-01,,yes\n")
+            ingest(settings.data.source, settings.paths.raw)
+        monkeypatch.setattr(module, "settings_from", lambda arguments: settings)
+        monkeypatch.setattr(sys, "argv", [module.__name__])
+        module.main()
+        said[module] = capsys.readouterr().out
+    assert "next: python src/data/preprocessing.py" in said[data_download]
+    assert "60 rows keep" in said[validation]
+    assert "1 rows do not: column 'age' breaks type integer" in said[validation]
+    assert "written; review and commit it" in said[dictionary]
+    assert "48 training, 12 test rows" in said[preprocessing]
+    assert "0 duplicates, 0 without a target, 1 in quarantine" in said[preprocessing]
+    assert "next: python src/training/train.py" in said[preprocessing]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")

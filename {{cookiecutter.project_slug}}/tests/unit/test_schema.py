@@ -47,6 +47,35 @@ def test_codes_are_labels_however_they_arrive() -> None:
     assert coerced([3, 3.0, " 3 ", "03"], type="category") == ["3", "3", "3", "03"]
 
 
+@pytest.mark.parametrize(
+    "values, kind, expected",
+    [
+        (pd.Series([1, 2]), "number", [1.0, 2.0]),
+        (pd.Series([True, False]), "number", [1.0, 0.0]),
+        (pd.Series([True, None], dtype="boolean"), "boolean", [1.0, None]),
+        (pd.Series([1, None], dtype="Int64"), "number", [1.0, None]),
+        (pd.Series([np.inf, 0.5]), "number", [None, 0.5]),
+        (pd.Series(["a", None], dtype="category"), "category", ["a", None]),
+        (
+            pd.Series(pd.to_datetime(["2024-01-01T01:00:00+01:00", None])),
+            "date",
+            [pd.Timestamp("2024-01-01"), None],
+        ),
+        (
+            pd.Series(pd.to_datetime(["2024-01-01"])),
+            "category",
+            ["2024-01-01T00:00:00"],
+        ),
+        (pd.Series([20240101]), "number", [20240101.0]),
+    ],
+)
+def test_typed_columns_of_parquet_files_are_read_like_text(
+    values: "pd.Series[Any]", kind: str, expected: list[Any]
+) -> None:
+    result = coerce(pd.DataFrame({"c": values}), schema_of(c={"type": kind}))["c"]
+    assert [None if pd.isna(value) else value for value in result] == expected
+
+
 def test_none_is_an_answer_in_a_category() -> None:
     result = coerced(["None", "NA", "?"], type="category")
     assert result[0] == "None"
