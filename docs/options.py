@@ -38,9 +38,9 @@ HEAD = """\
 
 What Cookiecutter asks. The first choice of each question is the default.
 
-This page is written by `python -m docs.options`, from `cookiecutter.json` and from the
-table of `hooks/post_gen_project.py` that says which choice owns which files. A choice
-may also add lines to files that every project has, such as `requirements.txt`.
+This page is written by `docs/options.py`, from `cookiecutter.json` and from the table
+of `hooks/post_gen_project.py` that says which choice owns which files. A choice may
+also add lines to files that every project has, such as `requirements.txt`.
 
 """
 COST = """\

@@ -105,7 +105,7 @@ def test_the_site_builds_strictly_and_its_pages_fetch_nothing(tmp_path: Path) ->
 
 def test_the_options_page_is_what_the_questions_and_the_ownership_table_say() -> None:
     expected = options.page(options.Catalogue(), options.load_measured())
-    message = "run: python -m docs.options"
+    message = "run: .venv/bin/python -m docs.options"
     assert options.PAGE.read_text(encoding="utf-8") == expected, message
 
 
@@ -232,4 +232,4 @@ def test_the_commands_of_the_tour_print_what_it_shows() -> None:
     shown = tour.PAGE.read_text(encoding="utf-8")
     number = re.compile(r"\d[\d.,:]*")
     renewed = number.sub("#", tour.written())
-    assert number.sub("#", shown) == renewed, "run: python -m docs.tour"
+    assert number.sub("#", shown) == renewed, "run: .venv/bin/python -m docs.tour"
