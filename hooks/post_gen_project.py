@@ -44,11 +44,17 @@ OWNED_PATHS = {
         ],
     },
     "data_versioning": {
-        "dvc": [".dvcignore", "dvc.yaml"],
+        "dvc": [
+            ".dvcignore",
+            "docs/data_versioning.md",
+            "dvc.yaml",
+            "tests/integration/test_data_versioning.py",
+        ],
     },
     "serving": {
         "fastapi": [
             "config/serving_config.yaml",
+            "docs/serving.md",
             "src/serving/",
             "tests/unit/test_serving.py",
             "tests/unit/test_serving_middleware.py",
