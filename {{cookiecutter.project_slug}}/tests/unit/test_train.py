@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 from src.data.inference import infer_schema
 from src.data.processed import write_processed
@@ -256,6 +257,19 @@ def test_own_data_of_any_kind_train_with_every_type(
 
     assert len(trained.predict(frame.drop(columns="outcome"))) == len(frame)
     assert trainer.evaluate(trained, rows)["train"]
+
+
+def test_the_seed_and_the_scaling_reach_the_pipeline(
+    make_project: MakeProject,
+) -> None:
+    settings = make_project(model={"type": "linear"}, seed=13)
+    process(settings)
+
+    pipeline = train(settings).pipeline
+
+    assert pipeline["model"].random_state == 13
+    numbers = pipeline["transformation"].named_transformers_["numbers"]
+    assert isinstance(numbers[-1], StandardScaler)
 
 
 def test_a_target_with_one_value_is_refused(make_project: MakeProject) -> None:
