@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from src.data.ingestion import raw_file
-from src.data.processed import Part, load_processed, read_rows, write_processed
+from src.data.processed import Part, write_processed
 from src.data.schema import load_schema
 from src.data.splitting import split_rows
 from src.data.validation import validate_file
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.files import sha256_of
-
-__all__ = ["Summary", "load_processed", "preprocess", "read_rows"]
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,9 @@ import yaml
 from pydantic import Field, NaiveDatetime, ValidationError, model_validator
 
 from src.data.columns import ColumnType, convert
-from src.data.tables import read_table
 from src.utils.config import Section, Settings, Task, describe, read_yaml
 from src.utils.errors import ConfigError
 from src.utils.files import write_text
-
-__all__ = [
-    "ColumnSchema",
-    "DataSchema",
-    "coerce",
-    "load_schema",
-    "read_table",
-    "write_schema",
-]
 
 Role = Literal["feature", "target", "ignored"]
 Limit = int | float | NaiveDatetime

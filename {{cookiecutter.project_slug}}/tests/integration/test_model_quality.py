@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from src.data.preprocessing import load_processed
+from src.data.processed import load_processed
 from src.data.schema import load_schema
 from src.evaluation.metrics import compute_metrics, primary_metric
 from src.features.transformation import build_transformer

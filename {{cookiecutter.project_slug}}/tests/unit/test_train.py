@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from src.data.inference import infer_schema
 from src.data.processed import write_processed
-from src.data.schema import DataSchema, coerce, read_table, write_schema
+from src.data.schema import DataSchema, coerce, write_schema
+from src.data.tables import read_table
 from src.features.creation import create_features
 from src.models.artifact import load_model
 from src.models.base import BaseModel
