@@ -230,6 +230,6 @@ def test_commit_hooks_are_local_and_installed() -> None:
 @pytest.mark.slow
 def test_the_commands_of_the_tour_print_what_it_shows() -> None:
     shown = tour.PAGE.read_text(encoding="utf-8")
-    number = re.compile(r"\d[\d.,:]*")
+    number = re.compile(r"\d[\w.,:-]*")
     renewed = number.sub("#", tour.written())
     assert number.sub("#", shown) == renewed, "run: .venv/bin/python -m docs.tour"
