@@ -76,8 +76,10 @@ pytest tests/
 make test
 python scripts/data_download.py
 python src/data/preprocessing.py --config config/pipeline_config.yaml
-python src/training/train.py --model-config config/model_config.yaml --env-config config/env/dev.yaml
-python scripts/evaluation.py --model-path models/latest_model.joblib --test-data data/processed/test.csv
+python src/training/train.py \\
+    --model-config config/model_config.yaml --env-config config/env/dev.yaml
+python scripts/evaluation.py \\
+    --model-path models/latest_model.joblib --test-data data/processed/test.csv
 dvc repro
 dvc push
 rm -rf data/raw .dvc/cache
