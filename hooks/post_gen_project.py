@@ -111,8 +111,8 @@ def files_of(path):
 
 def is_ours(path, existing):
     """Tell whether this run wrote a file: not there before, nor in a linked folder."""
-    folder = os.path.join(os.path.realpath("."), os.path.dirname(path))
-    return path not in existing and os.path.realpath(folder) == folder.rstrip(os.sep)
+    folder = os.path.normpath(os.path.join(os.path.realpath("."), path, os.pardir))
+    return path not in existing and os.path.realpath(folder) == folder
 
 
 def remove(path, existing):
