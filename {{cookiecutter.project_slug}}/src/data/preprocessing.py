@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from src.data.ingestion import raw_file
-from src.data.processed import Part, write_processed
+from src.data.processed import MANIFEST_NAME, Part, write_processed
 from src.data.schema import load_schema
 from src.data.splitting import split_rows
 from src.data.validation import validate_file
@@ -47,6 +47,8 @@ def preprocess(settings: Settings) -> Summary:
         ConfigError: If the schema or the split does not suit the data.
         DataError: If the data are missing or break the schema.
     """
+    # From here on, until the new rows are complete, the rows there are do not count.
+    (settings.paths.processed / MANIFEST_NAME).unlink(missing_ok=True)
     schema_path = settings.data.schema_path
     schema = load_schema(schema_path, settings)
     source = raw_file(settings)

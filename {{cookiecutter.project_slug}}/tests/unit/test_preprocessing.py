@@ -255,6 +255,19 @@ def test_a_failed_run_leaves_nothing_to_be_taken_for_its_result(
         load_processed(settings, "train")
 
 
+def test_rows_of_an_earlier_source_do_not_outlive_a_failed_validation(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(rows=60)
+    download(settings)
+    preprocess(settings)
+    replace_source(settings, pd.DataFrame({"other": [1, 2]}))
+    with pytest.raises(DataError, match="presence: the column is absent"):
+        preprocess(settings)
+    with pytest.raises(DataError, match="manifest.json: file not found"):
+        load_processed(settings, "train")
+
+
 def test_rows_from_elsewhere_need_the_columns_and_the_target(
     make_project: ProjectMaker, tmp_path: Path
 ) -> None:
