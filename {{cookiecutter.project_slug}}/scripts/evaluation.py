@@ -49,7 +49,20 @@ def main() -> None:
     settings = settings_from(arguments)
     model_path = arguments.model_path or settings.paths.models / "latest_model.joblib"
     test_path = arguments.test_data or settings.paths.processed / "test.csv"
+    print(evaluate_files(model_path, test_path, settings))
 
+
+def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str:
+    """Evaluate a saved model on a file of rows, and write the report.
+
+    Returns:
+        The metrics, the verdict, and where the report is.
+
+    Raises:
+        ConfigError: If the data schema or a slice cannot be used.
+        DataError: If the rows cannot be used.
+        ModelError: If the model cannot be used on these rows.
+    """
     pipeline, record = load_model(model_path)
     schema = load_schema(settings.data.schema_path, settings)
     train = load_processed(settings, "train")
@@ -57,8 +70,7 @@ def main() -> None:
     test = read_test_rows(test_path, record, schema, settings)
     result = evaluate(pipeline, train[schema.target], test, schema, settings)
     page, summary = write_report(result, Subject(record, schema, test_path), settings)
-    print(table(result))
-    print(f"\n{VERDICTS[result.verdict]}\nreport: {page}, {summary}")
+    return f"{table(result)}\n\n{VERDICTS[result.verdict]}\n{page}\n{summary}"
 
 
 def check_model(path: Path, record: Record, settings: Settings) -> None:

@@ -1,0 +1,117 @@
+"""The evaluation command: from a saved model and a file of rows to the report."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from scripts import evaluation as command
+from scripts.data_download import download
+from scripts.evaluation import evaluate_files, main
+from src.data.preprocessing import preprocess
+from src.training.train import train
+from src.utils.config import Settings, Task
+from src.utils.errors import DataError, ModelError
+
+Trained = tuple[Settings, Path, Path]
+
+
+@pytest.fixture
+def trained(make_project: Callable[..., Settings]) -> Callable[..., Trained]:
+    """A function that runs a project up to training: settings, model, test rows."""
+
+    def run(task: Task = "classification", **sections: Any) -> Trained:
+        settings = make_project(task, **sections)
+        download(settings)
+        preprocess(settings)
+        train(settings)
+        model = settings.paths.models / "latest_model.joblib"
+        return settings, model, settings.paths.processed / "test.csv"
+
+    return run
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_evaluation_is_said_and_reported(
+    trained: Callable[..., Trained], task: Task
+) -> None:
+    settings, model, test = trained(task)
+    said = evaluate_files(model, test, settings)
+    assert "the model is better than the baseline" in said
+    content = json.loads((settings.paths.reports / "evaluation.json").read_text())
+    record = json.loads(model.with_suffix(".json").read_text())
+    assert content["model"]["sha256"] == record["model_sha256"]
+    assert content["data"]["source_sha256"] == record["data"]["source_sha256"]
+    assert content["data"]["test_rows"] == len(pd.read_csv(test))
+    assert {s["column"] for s in content["slices"]} == {"city"}
+    page = (settings.paths.reports / "evaluation.html").read_text("utf-8")
+    assert "Synthetic" in page
+
+
+def test_the_command_takes_model_and_rows_from_the_settings(
+    trained: Callable[..., Trained],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings, _, _ = trained()
+    monkeypatch.setattr(command, "settings_from", lambda _: settings)
+    monkeypatch.setattr(sys, "argv", ["evaluation.py"])
+    main()
+    assert "ROC AUC" in capsys.readouterr().out
+
+
+def test_rows_from_elsewhere_can_be_measured(
+    trained: Callable[..., Trained], tmp_path: Path
+) -> None:
+    settings, model, test = trained()
+    elsewhere = tmp_path / "new.csv"
+    pd.read_csv(test).query("outcome == 'yes'").to_csv(elsewhere, index=False)
+    said = evaluate_files(model, elsewhere, settings)
+    assert "not defined: all rows are of one class" in said
+    assert "not shown to be better" in said
+
+
+def test_a_changed_model_is_refused(trained: Callable[..., Trained]) -> None:
+    settings, model, test = trained()
+    model.write_bytes(model.read_bytes() + b"x")
+    with pytest.raises(ModelError, match="digest"):
+        evaluate_files(model, test, settings)
+
+
+def test_changed_test_rows_are_refused(trained: Callable[..., Trained]) -> None:
+    settings, model, test = trained()
+    test.write_text(test.read_text() + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="changed"):
+        evaluate_files(model, test, settings)
+
+
+def test_the_training_rows_are_refused_under_any_name(
+    trained: Callable[..., Trained], tmp_path: Path
+) -> None:
+    settings, model, test = trained()
+    copy = tmp_path / "innocent.csv"
+    shutil.copy(test.with_name("train.csv"), copy)
+    with pytest.raises(DataError, match="the model was trained on"):
+        evaluate_files(model, copy, settings)
+
+
+def test_a_model_from_before_another_split_is_refused(
+    trained: Callable[..., Trained],
+) -> None:
+    settings, model, test = trained()
+    preprocess(settings.model_copy(update={"seed": settings.seed + 1}))
+    with pytest.raises(ModelError, match="trained on other rows"):
+        evaluate_files(model, test, settings)
+
+
+def test_a_model_for_another_task_is_refused(trained: Callable[..., Trained]) -> None:
+    settings, model, _ = trained()
+    record = json.loads(model.with_suffix(".json").read_text())
+    record["configuration"]["task"] = "regression"
+    with pytest.raises(ModelError, match="trained for regression"):
+        command.check_model(model, record, settings)

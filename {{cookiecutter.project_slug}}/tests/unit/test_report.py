@@ -1,0 +1,202 @@
+"""The report is one page that needs nothing else, and one JSON file."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.data.schema import DataSchema
+from src.evaluation.bootstrap import Score, measure
+from src.evaluation.metrics import Predictions
+from src.evaluation.performance import ClassResult, Evaluation, SliceResult
+from src.evaluation.pictures import make_pictures
+from src.evaluation.report import Subject, format_number, format_score, write_report
+from src.utils.config import Settings
+
+PROJECT_NAME = 'Wines & "spirits" <fine> 日本'
+VOID = {"meta", "img", "source", "br"}
+
+
+class Page(HTMLParser):
+    """Collects what a page shows and what it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+        self.alts: list[str] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        values = {name: value or "" for name, value in attrs}
+        self.loaded += [values[k] for k in ("src", "srcset", "href") if k in values]
+        if tag == "img":
+            self.alts.append(values["alt"])
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def predictions_of(classes: tuple[str, ...], rows: int) -> Predictions:
+    """Return random predictions; a regression without classes."""
+    rng = np.random.default_rng(0)
+    if not classes:
+        truth = rng.normal(size=rows)
+        return Predictions("regression", truth, truth + rng.normal(0, 0.3, rows))
+    names = np.array(classes, dtype=object)
+    truth = rng.integers(len(classes), size=rows)
+    scores = rng.random((rows, len(classes))) + np.eye(len(classes))[truth]
+    scores /= scores.sum(axis=1, keepdims=True)
+    guess = scores.argmax(axis=1)
+    return Predictions("classification", names[truth], names[guess], scores, classes)
+
+
+def evaluation_of(predictions: Predictions) -> Evaluation:
+    """Return an evaluation with a measured, a small and a one-class slice."""
+    whole = measure(predictions, 0.95, 20, seed=0)
+    one = predictions.select(predictions.y_true == predictions.y_true[0])
+    level = None if len(predictions.classes) > 2 else 0.5
+    slices = [
+        SliceResult("city", "Oslo <b>", whole.rows, level, level, whole),
+        SliceResult("city", "Lima", 3, level, level, None),
+        SliceResult(
+            "city", "Rome", len(one.y_true), level, level, measure(one, 0.95, 20, 0)
+        ),
+    ]
+    labels = predictions.classes
+    classes = [ClassResult(label, 5, 0.5, 0.25, 1 / 3) for label in labels]
+    return Evaluation(predictions, whole, whole, None, classes, slices)
+
+
+Writer = Callable[..., tuple[str, Any]]
+
+
+@pytest.fixture
+def write(make_project: Callable[..., Settings], tmp_path: Path) -> Writer:
+    """A function that writes the report and returns the page and the JSON."""
+
+    def write_files(
+        classes: tuple[str, ...] = ("no", "yes"), rows: int = 60
+    ) -> tuple[str, Any]:
+        predictions = predictions_of(classes, rows)
+        project = {"name": PROJECT_NAME, "description": "About $5 & <more>."}
+        settings = make_project(predictions.task, project=project)
+        test_path = tmp_path / "test.csv"
+        test_path.write_text("rows", encoding="utf-8")
+        record = {
+            "model_type": "linear",
+            "model_sha256": "a" * 64,
+            "created": "2026-01-02T03:04:05+00:00",
+            "code_revision": "c0ffee",
+            "data": {
+                "source_sha256": "5" * 64,
+                "files": {"train.csv": {"sha256": "7" * 64, "rows": 1234}},
+            },
+        }
+        columns = {"x": {"type": "number"}, "y": {"type": "category", "role": "target"}}
+        schema = DataSchema.model_validate({"name": "n", "columns": columns})
+        page, summary = write_report(
+            evaluation_of(predictions), Subject(record, schema, test_path), settings
+        )
+        return page.read_text("utf-8"), json.loads(summary.read_text("utf-8"))
+
+    return write_files
+
+
+@pytest.mark.parametrize(
+    "classes", [("no", "yes"), tuple(f"class {i:02}" for i in range(25)), ()]
+)
+def test_the_page_is_whole_and_loads_nothing(
+    write: Writer, classes: tuple[str, ...]
+) -> None:
+    text, _ = write(classes)
+    page = Page(text)
+    assert page.open == []
+    assert page.loaded
+    assert all(url.startswith("data:image/svg+xml;base64,") for url in page.loaded)
+    assert not re.search(r"@import|url\(|<script|<link", text)
+    assert all(page.alts)
+
+
+def test_the_page_names_project_model_data_and_revision(write: Writer) -> None:
+    text, _ = write()
+    words = Page(text).words
+    facts = [PROJECT_NAME, "linear", "c0ffee", "5" * 64, "7" * 64, "1,234", "a" * 64]
+    for fact in facts:
+        assert fact in words
+
+
+def test_names_from_the_data_are_text_not_markup(write: Writer) -> None:
+    text, _ = write()
+    assert "Oslo <b>" in Page(text).words
+    assert "<b>Oslo" not in text and "Oslo <b>" not in text
+
+
+def test_the_json_has_metrics_baseline_slices_and_reasons(write: Writer) -> None:
+    _, content = write()
+    assert content["project"] == PROJECT_NAME
+    assert content["metrics"]["roc_auc"].keys() == {"value", "low", "high"}
+    assert content["baseline"].keys() == content["metrics"].keys()
+    whole, small, one_class = content["slices"]
+    assert whole["metrics"]["accuracy"] == content["metrics"]["accuracy"]
+    assert small["metrics"] is None
+    assert one_class["undefined"]["roc_auc"] == "all rows are of one class"
+    assert content["data"]["test_file"] == "test.csv"
+
+
+@pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c"), ()])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_tiny_test_sets_have_a_report(
+    write: Writer, classes: tuple[str, ...], rows: int
+) -> None:
+    text, content = write(classes, rows)
+    assert f"On {rows} test row" in Page(text).words
+    assert content["data"]["test_rows"] == rows
+
+
+def test_the_same_evaluation_gives_the_same_bytes(write: Writer) -> None:
+    assert write(rows=20) == write(rows=20)
+
+
+def test_a_classifier_without_probabilities_has_a_confusion_matrix_only() -> None:
+    with_scores = predictions_of(("no", "yes"), 30)
+    plain = Predictions("classification", with_scores.y_true, with_scores.y_pred)
+    (picture,) = make_pictures(evaluation_of(plain), 0.95)
+    assert picture.alt.startswith("Confusion matrix of 2 classes")
+
+
+def test_rare_classes_share_a_line_of_the_confusion_matrix() -> None:
+    many = predictions_of(tuple(f"class {i:02}" for i in range(25)), 200)
+    first = make_pictures(evaluation_of(many), 0.95)[0]
+    assert first.alt.startswith("Confusion matrix of 20 classes")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.91234, "0.912"),
+        (0.0, "0.000"),
+        (-12.34, "-12.3"),
+        (1234567.8, "1,234,568"),
+        (0.00001234, "1.2e-05"),
+        (None, "–"),
+    ],
+)
+def test_numbers_are_as_precise_as_readers_need(value: float | None, text: str) -> None:
+    assert format_number(value) == text
+
+
+def test_a_score_is_shown_with_its_interval() -> None:
+    assert format_score(Score(0.5, 0.4, 0.6)) == "0.500 [0.400, 0.600]"
+    assert format_score(Score(0.5, None, None)) == "0.500"
