@@ -18,6 +18,7 @@ import pandas as pd
 
 from src.data.columns import Column, ColumnType, as_numbers, as_text, convert
 from src.data.detection import Detected, detect
+from src.data.leakage import find_leaks
 from src.data.schema import TARGET_TYPES, ColumnSchema, DataSchema
 from src.utils.config import Task
 from src.utils.errors import DataError
@@ -25,12 +26,11 @@ from src.utils.errors import DataError
 MAX_LISTED_VALUES = 20
 MIN_ROWS_PER_VALUE = 10
 MISSING_MARGIN = 0.1
-# With fewer rows, chance alone makes values distinct, or a column equal to the target.
+# With fewer rows, chance alone makes values distinct.
 MIN_ROWS_TO_JUDGE = 20
 IDENTIFIER_SHARE = 0.9  # of distinct values, from which text identifies the row
 NAMED_IDENTIFIER_SHARE = 0.5  # the same for whole numbers in a column called an id
 IDENTIFIER_NAME = re.compile(r"(^|[\W_])(id|uuid|guid)$|(^|[\W_a-z])(Id|ID)$")
-LEAK_CORRELATION = 0.99999
 ADVICE = "set `task` or `data.target` in config/pipeline_config.yaml accordingly"
 
 
@@ -62,7 +62,8 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         if column == target:
             columns[column] = _infer_target(frame[column], name, task)
         else:
-            columns[column] = _infer_column(frame[column], frame[target], task)
+            columns[column] = _infer_column(frame[column])
+    _ignore_leaks(frame, columns, target, task)
     if not any(column.role == "feature" for column in columns.values()):
         reasons = {n: c.description for n, c in columns.items() if c.role == "ignored"}
         raise DataError(f"{name}: no column to predict {target!r} from: {reasons}")
@@ -70,21 +71,13 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
     return DataSchema(name=name, description=description, columns=columns)
 
 
-def _infer_column(column: Column, target: Column, task: Task) -> ColumnSchema:
+def _infer_column(column: Column) -> ColumnSchema:
     """Return what to expect of a column that is not the target."""
     detected = detect(column)
     text = as_text(column)
-    reason = _reason_to_ignore(column, text, detected) or _leak(
-        column, text, target, task
-    )
+    reason = _reason_to_ignore(column, text, detected)
     if reason:
-        return ColumnSchema(
-            type=detected.type,
-            role="ignored",
-            format=detected.format,
-            max_missing=1.0,
-            description=f"Ignored: {reason}.",
-        )
+        return _ignored(detected.type, detected.format, reason)
     return ColumnSchema(
         type=detected.type,
         description=detected.remark,
@@ -158,22 +151,29 @@ def _reason_to_ignore(column: Column, text: Column, detected: Detected) -> str:
     return ""
 
 
-def _leak(column: Column, text: Column, target: Column, task: Task) -> str:
-    """Return how the column gives the target away; empty if it does not."""
-    if task == "regression":
-        pair = pd.DataFrame({"a": as_numbers(column), "b": as_numbers(target)}).dropna()
-        if len(pair) < MIN_ROWS_TO_JUDGE or (pair.nunique() < 2).any():
-            return ""
-        if abs(pair["a"].corr(pair["b"])) > LEAK_CORRELATION:
-            return "it is the target in other units"
-        return ""
-    pair = pd.DataFrame({"a": text, "b": as_text(target)}).dropna()
-    if len(pair) < MIN_ROWS_TO_JUDGE:
-        return ""
-    pairs = len(pair.drop_duplicates())
-    if (pair.nunique() == pairs).all():
-        return "each of its values stands for one class of the target"
-    return ""
+def _ignore_leaks(
+    frame: pd.DataFrame, columns: dict[str, ColumnSchema], target: str, task: Task
+) -> None:
+    """Ignore the columns that give the target away, unless there are no others."""
+    features = [name for name, column in columns.items() if column.role == "feature"]
+    numeric = [n for n in features if columns[n].type in ("integer", "number")]
+    others = [name for name in features if name not in numeric]
+    leaks = find_leaks(frame, numeric, others, target, task)
+    if set(leaks) == set(features):
+        return
+    for name, reason in leaks.items():
+        columns[name] = _ignored(columns[name].type, columns[name].format, reason)
+
+
+def _ignored(kind: ColumnType, date_format: str | None, reason: str) -> ColumnSchema:
+    """Return a column without rules, whose description says why it is ignored."""
+    return ColumnSchema(
+        type=kind,
+        role="ignored",
+        format=date_format,
+        max_missing=1.0,
+        description=f"Ignored: {reason}.",
+    )
 
 
 def _max_missing(values: Column) -> float:

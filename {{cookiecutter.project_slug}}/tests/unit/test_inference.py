@@ -135,6 +135,25 @@ def test_the_target_in_other_units_is_ignored() -> None:
     assert "target in other units" in schema.columns["c"].description
 
 
+def test_parts_that_add_up_to_the_target_are_ignored() -> None:
+    rng = np.random.default_rng(4)
+    parts = {name: rng.integers(0, 99, ROWS) for name in ("casual", "registered")}
+    frame = frame_with(parts["casual"] + parts["registered"], **parts)
+    schema = infer(frame, "regression")
+    assert schema.features == ["x"]
+    assert "weighted sum" in schema.columns["casual"].description
+    noisy = frame_with(
+        parts["casual"] + parts["registered"] + rng.random(ROWS), **parts
+    )
+    assert infer(noisy, "regression").features == ["x", *parts]
+
+
+def test_a_column_is_not_ignored_if_it_is_all_there_is() -> None:
+    frame = pd.DataFrame({"x": range(0, 200, 2), "y": range(5, 105)})
+    schema = infer_schema(frame.sample(frac=1, random_state=0), "y", "t", "regression")
+    assert schema.features == ["x"]
+
+
 def test_a_mostly_missing_column_stays_a_feature() -> None:
     column = column_of(["seldom"] + [None] * (ROWS - 1))
     assert (column.role, column.max_missing) == ("feature", 1.0)
