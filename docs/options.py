@@ -55,8 +55,9 @@ names and texts, and need the same packages whatever you answer.
 
 *MB* and *seconds* are measured by `make options`{machine}: the default project, and
 the same without the choice, are each installed in a fresh environment with uv, from a
-warm cache and compiled to bytecode; the table shows the difference. *Install* is the
-fastest of {runs} installations, *test* one run of the project's own tests.
+warm cache and compiled to bytecode; the table shows the difference. Seconds are of
+processor time: on two cores you wait a good half of them. *Install* is the faster of
+{runs} installations, *test* one run of the project's own tests.
 
 """
 FREE = """\
