@@ -73,9 +73,10 @@ def _ini(content: str) -> Iterator[str]:
 
 def _notebook(content: str) -> Iterator[str]:
     try:
-        notebook = nbformat.from_dict(json.loads(content))
+        # Reading joins the lines that a notebook's cells are stored as.
+        notebook = nbformat.reads(content, as_version=4)
         nbformat.validate(notebook)
-    except (json.JSONDecodeError, nbformat.ValidationError) as error:
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         yield f"not a notebook: {str(error).splitlines()[0]}"
         return
     for number, cell in enumerate(notebook.cells):
