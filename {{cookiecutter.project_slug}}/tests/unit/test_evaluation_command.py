@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,30 +16,33 @@ from src.data.preprocessing import preprocess
 from src.training.train import train
 from src.utils.config import Settings, Task
 from src.utils.errors import DataError, ModelError
+from tests.fixtures.synthetic import make_frame, make_settings
 
 Trained = tuple[Settings, Path, Path]
 
 
-@pytest.fixture
-def trained(make_project: Callable[..., Settings]) -> Callable[..., Trained]:
-    """A function that runs a project up to training: settings, model, test rows."""
+def run_until_trained(settings: Settings) -> Trained:
+    """Run a project up to training; return settings, model and test rows."""
+    download(settings)
+    preprocess(settings)
+    train(settings)
+    model = settings.paths.models / "latest_model.joblib"
+    return settings, model, settings.paths.processed / "test.csv"
 
-    def run(task: Task = "classification", **sections: Any) -> Trained:
-        settings = make_project(task, **sections)
-        download(settings)
-        preprocess(settings)
-        train(settings)
-        model = settings.paths.models / "latest_model.joblib"
-        return settings, model, settings.paths.processed / "test.csv"
 
-    return run
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A trained project for the tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("shared")
+    make_frame("classification").to_csv(folder / "source.csv", index=False)
+    return run_until_trained(make_settings(folder, "classification"))
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_the_evaluation_is_said_and_reported(
-    trained: Callable[..., Trained], task: Task
+    make_project: Callable[..., Settings], task: Task
 ) -> None:
-    settings, model, test = trained(task)
+    settings, model, test = run_until_trained(make_project(task))
     said = evaluate_files(model, test, settings)
     assert "the model is better than the baseline" in said
     content = json.loads((settings.paths.reports / "evaluation.json").read_text())
@@ -54,21 +56,19 @@ def test_the_evaluation_is_said_and_reported(
 
 
 def test_the_command_takes_model_and_rows_from_the_settings(
-    trained: Callable[..., Trained],
+    shared: Trained,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings, _, _ = trained()
+    settings, _, _ = shared
     monkeypatch.setattr(command, "settings_from", lambda _: settings)
     monkeypatch.setattr(sys, "argv", ["evaluation.py"])
     main()
     assert "ROC AUC" in capsys.readouterr().out
 
 
-def test_rows_from_elsewhere_can_be_measured(
-    trained: Callable[..., Trained], tmp_path: Path
-) -> None:
-    settings, model, test = trained()
+def test_rows_from_elsewhere_can_be_measured(shared: Trained, tmp_path: Path) -> None:
+    settings, model, test = shared
     elsewhere = tmp_path / "new.csv"
     pd.read_csv(test).query("outcome == 'yes'").to_csv(elsewhere, index=False)
     said = evaluate_files(model, elsewhere, settings)
@@ -76,42 +76,40 @@ def test_rows_from_elsewhere_can_be_measured(
     assert "not shown to be better" in said
 
 
-def test_a_changed_model_is_refused(trained: Callable[..., Trained]) -> None:
-    settings, model, test = trained()
-    model.write_bytes(model.read_bytes() + b"x")
+def test_a_changed_model_is_refused(shared: Trained, tmp_path: Path) -> None:
+    settings, model, test = shared
+    changed = tmp_path / model.name
+    changed.write_bytes(model.read_bytes() + b"x")
+    shutil.copy(model.with_suffix(".json"), changed.with_suffix(".json"))
     with pytest.raises(ModelError, match="digest"):
-        evaluate_files(model, test, settings)
-
-
-def test_changed_test_rows_are_refused(trained: Callable[..., Trained]) -> None:
-    settings, model, test = trained()
-    test.write_text(test.read_text() + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match="changed"):
-        evaluate_files(model, test, settings)
+        evaluate_files(changed, test, settings)
 
 
 def test_the_training_rows_are_refused_under_any_name(
-    trained: Callable[..., Trained], tmp_path: Path
+    shared: Trained, tmp_path: Path
 ) -> None:
-    settings, model, test = trained()
+    settings, model, test = shared
     copy = tmp_path / "innocent.csv"
     shutil.copy(test.with_name("train.csv"), copy)
     with pytest.raises(DataError, match="the model was trained on"):
         evaluate_files(model, copy, settings)
 
 
-def test_a_model_from_before_another_split_is_refused(
-    trained: Callable[..., Trained],
-) -> None:
-    settings, model, test = trained()
-    preprocess(settings.model_copy(update={"seed": settings.seed + 1}))
-    with pytest.raises(ModelError, match="trained on other rows"):
-        evaluate_files(model, test, settings)
-
-
-def test_a_model_for_another_task_is_refused(trained: Callable[..., Trained]) -> None:
-    settings, model, _ = trained()
+def test_a_model_for_another_task_is_refused(shared: Trained) -> None:
+    settings, model, _ = shared
     record = json.loads(model.with_suffix(".json").read_text())
     record["configuration"]["task"] = "regression"
     with pytest.raises(ModelError, match="trained for regression"):
         command.check_model(model, record, settings)
+
+
+def test_rows_that_changed_since_the_training_are_refused(
+    make_project: Callable[..., Settings],
+) -> None:
+    settings, model, test = run_until_trained(make_project())
+    test.write_text(test.read_text() + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="changed"):
+        evaluate_files(model, test, settings)
+    preprocess(settings.model_copy(update={"seed": settings.seed + 1}))
+    with pytest.raises(ModelError, match="trained on other rows"):
+        evaluate_files(model, test, settings)
