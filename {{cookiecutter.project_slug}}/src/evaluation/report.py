@@ -1,6 +1,6 @@
 """The evaluation as one web page for people and one JSON file for programs.
 
-The page holds everything it shows: it asks no other file and no server for anything,
+The page holds everything it shows: it needs no other file and no network,
 and can be sent as it is. Neither file holds the time of writing, so the same model and
 the same rows give the same bytes.
 """
