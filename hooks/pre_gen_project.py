@@ -20,8 +20,8 @@ EXAMPLES = {
     "project_name": "Churn of customers",
     "project_slug": "churn-of-customers",
     "description": "Tells which customers are about to leave.",
-    "author_name": "Ada Lovelace",
-    "author_email": "ada@example.com",
+    "author_name": "The churn team",
+    "author_email": "team@example.com",
     "data_source": "customers.csv",
     "target_column": "churned",
 }
