@@ -44,7 +44,7 @@ test-fast: $(READY) ## Run the tests that need no installed project
 
 .PHONY: bench
 bench: $(READY) ## Measure generation, combinations and training against their floors
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m tools.bench
 
 .PHONY: options
 options: $(READY) ## Measure what each choice costs, for the options table
@@ -58,7 +58,7 @@ docs: $(READY) ## Build the documentation site into site/
 lock: $(READY) ## Renew the pinned versions, of this repository and of the template
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 		--no-emit-index-url --upgrade --group dev --output-file constraints.txt
-	@$(BIN)/python -m tests.lock
+	@$(BIN)/python -m tools.lock
 
 .PHONY: clean
 clean: ## Remove what the other commands made

@@ -169,7 +169,7 @@ def test_every_command_of_the_readme_works(
             f"pd.read_csv(r'{folder}/own.csv').to_parquet(r'{folder}/own.parquet')"
         )
         setup.append(f'.venv/bin/python -c "import pandas as pd; {to_parquet}"')
-    readme.run([*setup, *commands, "make lint", "make test"], project, variables)
+    readme.run([*setup, *commands], project, variables)
 
 
 @pytest.mark.slow

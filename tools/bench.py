@@ -98,7 +98,7 @@ def training(folder: Path) -> list[Row]:
     command("make", "setup", "pipeline", folder=project)
     python = project / ".venv" / "bin" / "python"
     full = seconds(lambda: command(python, "src/training/train.py", folder=project))
-    script = ROOT / "benchmarks" / "bare_training.py"
+    script = ROOT / "tools" / "bare_training.py"
     bare = seconds(lambda: command(python, script, folder=project))
     pipeline = seconds(lambda: command("make", "pipeline", folder=project), repeats=3)
     return [

@@ -1,1 +1,0 @@
-"""Figures of the template, each beside a floor measured in the same run."""
