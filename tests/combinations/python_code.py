@@ -41,6 +41,9 @@ def offers(landing: str, text: str) -> Iterator[Name]:
     if kind_of(landing) == "python":
         module = module_name(landing)
         yield "module", module
+        # A folder without __init__.py is a package, too.
+        for parent in PurePosixPath(landing).parents:
+            yield "module", ".".join(parent.parts)
         yield "name", module
         for node in parse(landing, text).body:
             for name in _defined(node):
