@@ -61,5 +61,6 @@ lock: $(READY) ## Renew the pinned versions, of this repository and of the templ
 	@$(BIN)/python -m tools.lock
 
 .PHONY: clean
-clean: ## Remove what the other commands made
-	@rm -rf $(VENV) build site .pytest_cache
+clean: ## Remove what the other commands made, also from the template
+	@rm -rf $(VENV) build site
+	@find . -name .git -prune -o \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +
