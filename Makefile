@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 DEMO := build/demo
 # Generated projects find uv here, and the tests find the linters.
 export PATH := $(BIN):$(PATH)
+# Hundreds of processes are started below: uncompiled, each takes seconds longer.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Show this list
