@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests import own_data, readme
 from tests.interpreters import interpreter
@@ -85,6 +87,13 @@ dvc push
 rm -rf data/raw .dvc/cache
 dvc pull data/raw/
 python scripts/data_download.py
+dvc repro | tee second.log
+grep --quiet "up to date" second.log
+sed --in-place 's/max_iter: 100/max_iter: 50/' config/model_config.yaml
+dvc repro | tee third.log
+test "$(grep --count "Running stage" third.log)" = 2
+grep --quiet "Running stage 'train'" third.log
+grep --quiet "Running stage 'evaluate'" third.log
 """
 
 
@@ -172,10 +181,33 @@ def test_every_command_of_the_readme_works(
     readme.run([*setup, *commands], project, variables)
 
 
+@pytest.fixture
+def bucket(folder: Path) -> Iterator[int]:
+    """The port of an S3 server on this machine, with a bucket called storage."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    request = Request(f"http://{host}:{port}/storage", method="PUT")
+    urlopen(request, timeout=10).close()
+    yield port
+    server.stop()
+
+
+LOCAL = "dvc remote add --default storage ../storage"
+S3 = """\
+dvc remote add --default storage s3://storage/project
+dvc remote modify storage endpointurl http://127.0.0.1:{port}
+export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_the_commands_of_the_guide_work_verbatim(version: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "remote"), [("3.11", LOCAL), ("3.12", S3), ("3.13", LOCAL)]
+)
+def test_the_commands_of_the_guide_work_verbatim(
+    version: str, remote: str, folder: Path, bucket: int
+) -> None:
     project = generate(folder, {})
-    remote = f"dvc remote add --default storage {folder / 'storage'}"
-    commands = GUIDE.format(remote=remote)
+    commands = GUIDE.format(remote=remote.format(port=bucket))
     readme.run([commands], project, environment(interpreter(version)))

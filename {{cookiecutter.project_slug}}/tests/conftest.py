@@ -1,22 +1,26 @@
 """What every test may ask for: a small made-up project, or the configured data."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from src.training.train import train
 from src.utils.config import Settings, Task
 from tests.fixtures.configured import configured_settings, prepare
 from tests.fixtures.synthetic import make_frame, make_settings
 
-# On data this small, threads that wait for each other take longer than the work; read
-# when scikit-learn is first imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 ProjectMaker = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """On data this small, threads that wait for each other take longer than the work."""
+    with pytest.MonkeyPatch.context() as environment, threadpool_limits(1):
+        environment.setenv("OMP_NUM_THREADS", "1")  # for processes that tests start
+        yield
 
 
 @pytest.fixture
