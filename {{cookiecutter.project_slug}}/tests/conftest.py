@@ -17,7 +17,7 @@ ProjectMaker = Callable[..., Settings]
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """On data this small, threads that wait for each other take longer than the work."""
+    """On data this small, threads that wait for each other cost more than they give."""
     with pytest.MonkeyPatch.context() as environment, threadpool_limits(1):
         environment.setenv("OMP_NUM_THREADS", "1")  # for processes that tests start
         yield
