@@ -196,6 +196,6 @@ def _one_line(error: ValidationError, path: Path) -> str:
     """Describe what is wrong with a schema; rules of our own speak for themselves."""
     own: Sequence[Any] = [d for d in error.errors() if d["type"] == "value_error"]
     if not own:
-        return describe(error, {}, str(path))
+        return describe(error, DataSchema, {}, str(path))
     where = ".".join(str(part) for part in own[0]["loc"])
     return f"{path}: {where + ': ' if where else ''}{own[0]['ctx']['error']}"

@@ -66,7 +66,7 @@ def load_serving_settings(
     try:
         return ServingSettings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(describe(error, origin, str(path))) from None
+        raise ConfigError(describe(error, ServingSettings, origin, str(path))) from None
 
 
 def _variables(variables: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ or a missing file is refused in one line that names the file and the key.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from dotenv import dotenv_values
@@ -206,7 +206,7 @@ def load_settings(
         return Settings.model_validate(merged)
     except ValidationError as error:
         where = " or ".join(str(f) for f in (pipeline_config, model_config, env_config))
-        raise ConfigError(describe(error, origin, where)) from None
+        raise ConfigError(describe(error, Settings, origin, where)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -232,12 +232,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def describe(
-    error: ValidationError, origin: Mapping[tuple[str, ...], str], default: str
+    error: ValidationError,
+    model: type[BaseModel],
+    origin: Mapping[tuple[str, ...], str],
+    default: str,
 ) -> str:
     """Say in one line what is wrong with which key of which file.
 
     Args:
         error: What pydantic found.
+        model: What it tried to make; names the keys that there are.
         origin: The file that set a key, by the path of the key.
         default: The file to name for a key that no file sets.
 
@@ -253,7 +257,8 @@ def describe(
         )
         match detail["type"]:
             case "extra_forbidden":
-                problem = "unknown key, expected one that the documentation lists"
+                known = ", ".join(_keys_of(model, path[:-1]))
+                problem = f"unknown key, expected one of {known}"
             case "missing":
                 problem = "not found, expected a value"
             case _:
@@ -261,6 +266,15 @@ def describe(
                 problem = f"found {detail['input']!r}, expected {expected}"
         problems.append(f"{file}: {'.'.join(path)}: {problem}")
     return "; ".join(problems)
+
+
+def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    """Return the keys of the section at ``path``, where columns are named freely."""
+    for part in path:
+        if part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            model = (get_args(annotation) or (annotation,))[-1]
+    return list(model.model_fields)
 
 
 def _dotenv() -> dict[str, str]:

@@ -78,7 +78,10 @@ def test_the_environment_is_chosen_by_a_variable(
         ("seeed: 1", "seeed: unknown key"),
         ("seed: many", "seed: found 'many', expected a valid integer"),
         ("logging: {level: LOUD}", "logging.level: found 'LOUD', expected 'DEBUG'"),
-        ("logging: {colour: red}", "logging.colour: unknown key"),
+        (
+            "logging: {colour: red}",
+            "logging.colour: unknown key, expected one of level, format",
+        ),
         ("- a", "found a list"),
         ("a: [", "not valid YAML"),
     ],
