@@ -3,7 +3,9 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 FENCED = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -16,6 +18,20 @@ ENGINE = "docker "
 def blocks(readme: Path) -> list[str]:
     """Return the fenced bash blocks of ``readme``, in order."""
     return FENCED.findall(readme.read_text(encoding="utf-8"))
+
+
+def runnable(commands: list[str]) -> list[str]:
+    """Return the blocks that this machine can run, with a warning for the others."""
+    engine = (
+        shutil.which("docker")
+        and not subprocess.run(
+            ["docker", "info"], capture_output=True, check=False
+        ).returncode
+    )
+    left_out = [] if engine else [b for b in commands if b.startswith(ENGINE)]
+    for block in left_out:
+        warnings.warn(f"no Docker engine here, so not run: {block}", stacklevel=2)
+    return [block for block in commands if block not in left_out]
 
 
 def script(commands: list[str]) -> str:

@@ -167,11 +167,7 @@ def test_every_command_of_the_readme_works(
     }
     project = generate(folder, answers)
     variables = environment(python)
-    commands = [
-        block
-        for block in readme.blocks(project / "README.md")
-        if not block.startswith(readme.ENGINE)
-    ]
+    commands = readme.runnable(readme.blocks(project / "README.md"))
     setup = [commands.pop(0), "deactivate 2> /dev/null || true"]
     if "parquet" in answers.get("data_source", ""):
         to_parquet = (
