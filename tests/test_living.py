@@ -154,6 +154,7 @@ def test_every_value_of_every_question_is_lived() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("port 8000")  # one service at a time
 @pytest.mark.parametrize("life", LIVES)
 def test_every_command_of_the_readme_works(
     life: str, folder: Path, web_server: int
