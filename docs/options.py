@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from docs.costs import NOTHING, RUNS, measure
+from docs.costs import NOTHING, measure
 from tests.combinations.answers import Questions
 from tests.combinations.model import load_hook, template_files
 
@@ -55,9 +55,8 @@ names and texts, and need the same packages whatever you answer.
 
 *MB* and *seconds* are measured by `make options`{machine}: the default project, and
 the same without the choice, are each installed in a fresh environment with uv, from a
-warm cache and compiled to bytecode; the table shows the difference. Seconds are of
-processor time: on two cores you wait a good half of them. *Install* is the faster of
-{runs} installations, *test* one run of the project's own tests.
+warm cache; the table shows the difference. Seconds are of processor time. *Test* is
+one run of the project's own tests, the first after installing, which compiles modules.
 
 """
 FREE = """\
@@ -145,7 +144,7 @@ def page(catalogue: Catalogue, measured: dict[str, Any]) -> str:
     chosen = [question for question in questions if catalogue.choices(question)]
     typed = [q for q in questions if not isinstance(catalogue.questions.raw[q], list)]
     costs = cost_rows(catalogue, measured)
-    cost = COST.format(rows="\n".join(costs), machine=machine(measured), runs=RUNS)
+    cost = COST.format(rows="\n".join(costs), machine=machine(measured))
     free = [
         f"| `{q}` | {catalogue.asked(q)} | `{catalogue.default(q)}` |" for q in typed
     ]
