@@ -53,10 +53,11 @@ names and texts, and need the same packages whatever you answer.
 |---|--:|--:|--:|--:|
 {rows}
 
-*MB* and *seconds* are measured by `make options`{machine}: the default project, and
-the same without the choice, are each installed in a fresh environment with uv, from a
-warm cache; the table shows the difference. Seconds are of processor time. *Test* is
-one run of the project's own tests, the first after installing, which compiles modules.
+`make options` measured megabytes and seconds{machine}.
+The default project, and the same without the choice, are each installed in a fresh
+environment with uv, from a warm cache; the table shows the difference. Seconds are of
+processor time. *Test* is one run of the project's own tests, the first after
+installing, which compiles modules.
 
 """
 FREE = """\
