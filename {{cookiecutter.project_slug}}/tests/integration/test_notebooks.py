@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom on the configured data."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -15,21 +16,34 @@ def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_notebook_runs(
-    path: Path, configured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("data", "models", "reports"):
-        folder = getattr(configured.paths, name)
-        monkeypatch.setenv(f"MLOPS_PATHS__{name.upper()}", str(folder))
-    schema_path = str(configured.data.schema_path)
-    monkeypatch.setenv("MLOPS_DATA__SCHEMA_PATH", schema_path)
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT_ROOT))
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}
+@pytest.fixture(scope="module")
+def client(configured: Settings) -> Iterator[NotebookClient]:
+    """One kernel for all notebooks: most of their time is starting and importing."""
+    folder = NOTEBOOKS[0].parent
+    empty = nbformat.v4.new_notebook()
+    found = NotebookClient(
+        empty, timeout=120, resources={"metadata": {"path": str(folder)}}
     )
-    client.execute()
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("data", "models", "reports"):
+            path = getattr(configured.paths, name)
+            environment.setenv(f"MLOPS_PATHS__{name.upper()}", str(path))
+        schema_path = str(configured.data.schema_path)
+        environment.setenv("MLOPS_DATA__SCHEMA_PATH", schema_path)
+        environment.setenv("PYTHONPATH", str(PROJECT_ROOT))
+        with found.setup_kernel():
+            yield found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_runs(path: Path, client: NotebookClient) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    forget = nbformat.v4.new_code_cell("%reset -f")  # what other notebooks defined
+    notebook.cells.insert(0, forget)
+    client.nb = notebook
+    client.reset_execution_trackers()
+    for index, cell in enumerate(notebook.cells):
+        client.execute_cell(cell, index)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
