@@ -10,40 +10,45 @@ import pandas as pd
 import pytest
 
 from scripts import evaluation as command
-from scripts.data_download import download
 from scripts.evaluation import evaluate_files, main
 from src.data.preprocessing import preprocess
 from src.training.train import train
 from src.utils.config import Settings, Task
 from src.utils.errors import DataError, ModelError
-from tests.fixtures.synthetic import make_frame, make_settings
+from tests.fixtures.synthetic import bring, make_frame, make_settings
 
 Trained = tuple[Settings, Path, Path]
 
 
 def run_until_trained(settings: Settings) -> Trained:
     """Run a project up to training; return settings, model and test rows."""
-    download(settings)
+    bring(settings)
     preprocess(settings)
     train(settings)
     model = settings.paths.models / "latest_model.joblib"
     return settings, model, settings.paths.processed / "test.csv"
 
 
+def make_trained(folder: Path, task: Task) -> Trained:
+    """Train on made-up rows, with all files in ``folder``."""
+    make_frame(task).to_csv(folder / "source.csv", index=False)
+    return run_until_trained(make_settings(folder, task))
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A trained project for the tests that leave it as it is."""
-    folder = tmp_path_factory.mktemp("shared")
-    make_frame("classification").to_csv(folder / "source.csv", index=False)
-    return run_until_trained(make_settings(folder, "classification"))
+    return make_trained(tmp_path_factory.mktemp("shared"), "classification")
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_the_evaluation_is_said_and_reported(
-    make_project: Callable[..., Settings], task: Task
+    shared: Trained, tmp_path: Path, task: Task
 ) -> None:
-    settings, model, test = run_until_trained(make_project(task))
+    trained = shared if task == "classification" else make_trained(tmp_path, task)
+    settings, model, test = trained
     said = evaluate_files(model, test, settings)
+    assert ("ROC AUC" if task == "classification" else "RMSE") in said
     assert "the model is better than the baseline" in said
     content = json.loads((settings.paths.reports / "evaluation.json").read_text())
     record = json.loads(model.with_suffix(".json").read_text())
@@ -60,11 +65,12 @@ def test_the_command_takes_model_and_rows_from_the_settings(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings, _, _ = shared
+    settings, model, test = shared
     monkeypatch.setattr(command, "settings_from", lambda _: settings)
+    monkeypatch.setattr(command, "evaluate_files", lambda *files: f"{files}")
     monkeypatch.setattr(sys, "argv", ["evaluation.py"])
     main()
-    assert "ROC AUC" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{(model, test, settings)}\n"
 
 
 def test_rows_from_elsewhere_can_be_measured(shared: Trained, tmp_path: Path) -> None:
@@ -106,7 +112,7 @@ def test_a_model_for_another_task_is_refused(shared: Trained) -> None:
 def test_rows_that_changed_since_the_training_are_refused(
     make_project: Callable[..., Settings],
 ) -> None:
-    settings, model, test = run_until_trained(make_project())
+    settings, model, test = run_until_trained(make_project(rows=60))
     test.write_text(test.read_text() + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="changed"):
         evaluate_files(model, test, settings)

@@ -22,8 +22,9 @@ from src.data.splitting import split_rows
 from src.utils.config import PROJECT_ROOT, Settings, SplitSettings, Task
 from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import bring
 
-KILLS = 6
+KILLS = 4
 # Reads a number of seconds from each line, and for that long lets a child preprocess
 # again and again, with one seed and then the other; then kills it. One process that
 # has imported everything and forks is much faster than one for each kill.
@@ -77,7 +78,7 @@ def test_every_row_is_in_one_set_and_reads_back_as_it_was(
     task: Task, make_project: ProjectMaker
 ) -> None:
     settings = make_project(task)
-    download(settings)
+    bring(settings)
     summary = preprocess(settings)
     schema = load_schema(settings.data.schema_path)
     train, test = (load_processed(settings, part) for part in ("train", "test"))
@@ -93,7 +94,7 @@ def test_every_row_is_in_one_set_and_reads_back_as_it_was(
 
 def test_the_same_inputs_give_the_same_bytes(make_project: ProjectMaker) -> None:
     settings = make_project()
-    download(settings)
+    bring(settings)
     preprocess(settings)
     before = files_of(settings)
     preprocess(settings)
@@ -106,7 +107,7 @@ def test_duplicates_and_rows_without_a_target_are_left_out(
     make_project: ProjectMaker,
 ) -> None:
     settings = make_project(rows=100)
-    download(settings)
+    bring(settings)
     frame = pd.read_csv(settings.data.source)
     frame = pd.concat([frame, frame.iloc[[5, 5, 7]]])
     frame.iloc[:4, frame.columns.get_loc("outcome")] = None
@@ -136,7 +137,7 @@ def test_quarantined_rows_are_kept_apart_until_they_are_mended(
     make_project: ProjectMaker,
 ) -> None:
     settings = make_project(validation={"on_violation": "quarantine"})
-    download(settings)
+    bring(settings)
     good = pd.read_csv(settings.data.source)
     bad = good.astype({"age": "object"})
     bad.iloc[9, bad.columns.get_loc("age")] = "old"
@@ -222,7 +223,7 @@ def test_processed_rows_are_refused_unless_they_are_the_last_finished_ones(
     make_project: ProjectMaker,
 ) -> None:
     settings = make_project(rows=60)
-    download(settings)
+    bring(settings)
     with pytest.raises(DataError, match="manifest.json: file not found; run"):
         load_processed(settings, "train")
     preprocess(settings)
@@ -242,7 +243,7 @@ def test_a_failed_run_leaves_nothing_to_be_taken_for_its_result(
     make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_project(rows=60)
-    download(settings)
+    bring(settings)
     preprocess(settings)
 
     def full_disk(*_: object, **__: object) -> None:
@@ -259,7 +260,7 @@ def test_rows_of_an_earlier_source_do_not_outlive_a_failed_validation(
     make_project: ProjectMaker,
 ) -> None:
     settings = make_project(rows=60)
-    download(settings)
+    bring(settings)
     preprocess(settings)
     replace_source(settings, pd.DataFrame({"other": [1, 2]}))
     with pytest.raises(DataError, match="presence: the column is absent"):
@@ -272,8 +273,7 @@ def test_rows_from_elsewhere_need_the_columns_and_the_target(
     make_project: ProjectMaker, tmp_path: Path
 ) -> None:
     settings = make_project(rows=60)
-    download(settings)
-    schema = load_schema(settings.data.schema_path)
+    schema = bring(settings)
     frame = pd.read_csv(settings.data.source)
     path = tmp_path / "rows.csv"
     frame.drop(columns=["city", "outcome"]).to_csv(path, index=False)
@@ -315,7 +315,7 @@ def test_a_kill_at_any_moment_leaves_whole_files_and_matching_pairs(
     make_project: ProjectMaker, tmp_path: Path
 ) -> None:
     settings = make_project(rows=400)
-    download(settings)
+    bring(settings)
     whole: dict[str, set[bytes]] = {"train.csv": set(), "test.csv": set()}
     for seed in (1, 2):
         preprocess(settings.model_copy(update={"seed": seed}))
@@ -331,7 +331,7 @@ def test_a_kill_at_any_moment_leaves_whole_files_and_matching_pairs(
     ) as driver:
         assert driver.stdin is not None and driver.stdout is not None
         for _ in range(KILLS):
-            driver.stdin.write(f"{random.uniform(0.02, 0.4)}\n")
+            driver.stdin.write(f"{random.uniform(0.02, 0.3)}\n")
             driver.stdin.flush()
             assert driver.stdout.readline() == f"{signal.SIGKILL:d}\n"
             check_what_is_left(settings, whole)

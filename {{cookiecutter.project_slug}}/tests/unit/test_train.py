@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,10 @@ from src.training import train as train_module
 from src.training.base_trainer import ModelTrainingTemplate, TrainingData
 from src.training.strategies import StandardTrainingStrategy, make_strategy
 from src.training.train import ModelTrainer, main, train
-from src.utils.config import Settings, Task
+from src.utils.config import ModelSettings, Settings, Task
 from src.utils.errors import DataError, ModelError
 from src.utils.files import sha256_of
+from tests.fixtures.synthetic import make_frame, make_schema, make_settings
 
 MakeProject = Callable[..., Settings]
 
@@ -38,7 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
 def process(settings: Settings) -> DataSchema:
     """Write the source's rows as processed ones: the last 50 are the test set."""
     frame = read_table(Path(settings.data.source))
-    schema = infer_schema(frame, settings.data.target, "test", settings.task)
+    schema = make_schema(settings.task)
     write_schema(schema, settings.data.schema_path)
     rows = coerce(frame, schema)
     write_processed(
@@ -49,6 +50,25 @@ def process(settings: Settings) -> DataSchema:
         {"schema_sha256": sha256_of(settings.data.schema_path)},
     )
     return schema
+
+
+class Trained(NamedTuple):
+    """A project that was trained, and what the training returned."""
+
+    settings: Settings
+    schema: DataSchema
+    model: BaseModel
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A trained project for the tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("trained")
+    make_frame("classification").to_csv(folder / "source.csv", index=False)
+    model = {"type": "linear", "params": {"C": 0.5}}
+    settings = make_settings(folder, "classification", model=model, seed=13)
+    schema = process(settings)
+    return Trained(settings, schema, train(settings))
 
 
 def model_of(settings: Settings) -> tuple[Any, dict[str, Any]]:
@@ -74,11 +94,9 @@ def test_every_type_trains_and_the_saved_model_predicts_raw_rows(
 
 
 def test_the_feature_set_is_what_the_saved_pipeline_makes_of_raw_rows(
-    make_project: MakeProject,
+    trained: Trained,
 ) -> None:
-    settings = make_project()
-    schema = process(settings)
-    train(settings)
+    settings, schema, _ = trained
 
     features = pd.read_parquet(settings.paths.features / "train.parquet")
 
@@ -107,11 +125,9 @@ def test_two_trainings_give_the_same_model_file_and_metrics(
 
 
 def test_the_record_says_what_the_model_was_made_from(
-    make_project: MakeProject,
+    trained: Trained,
 ) -> None:
-    settings = make_project(model={"type": "linear", "params": {"C": 0.5}})
-    schema = process(settings)
-    train(settings)
+    settings, schema, _ = trained
 
     record = model_of(settings)[1]
 
@@ -127,15 +143,13 @@ def test_the_record_says_what_the_model_was_made_from(
 
 
 def test_the_record_does_not_depend_on_where_the_project_is(
-    make_project: MakeProject, tmp_path: Path
+    trained: Trained,
 ) -> None:
-    settings = make_project()
-    process(settings)
-    train(settings)
+    models = trained.settings.paths.models
 
-    text = (settings.paths.models / "latest_model.json").read_text("utf-8")
+    text = (models / "latest_model.json").read_text("utf-8")
 
-    assert str(tmp_path) not in text
+    assert str(models.parent) not in text
 
 
 def test_cross_validation_adds_its_scores_and_leaves_the_model_the_same(
@@ -160,7 +174,7 @@ def test_cross_validation_adds_its_scores_and_leaves_the_model_the_same(
 
 
 def test_the_test_rows_are_not_needed(make_project: MakeProject) -> None:
-    settings = make_project()
+    settings = make_project(model={"type": "dummy"})
     process(settings)
     (settings.paths.processed / "test.csv").unlink()
 
@@ -170,11 +184,10 @@ def test_the_test_rows_are_not_needed(make_project: MakeProject) -> None:
 
 
 def test_unseen_and_missing_values_are_predicted_without_a_warning(
-    make_project: MakeProject,
+    trained: Trained,
 ) -> None:
-    settings = make_project()
-    schema = process(settings)
-    pipeline = train(settings).pipeline
+    _, schema, model = trained
+    pipeline = model.pipeline
     rows = pd.DataFrame(
         {
             "income": ["not a number", None, 1e9],
@@ -260,13 +273,8 @@ def test_own_data_of_any_kind_train_with_every_type(
     assert trainer.evaluate(trained, rows)["train"]
 
 
-def test_the_seed_and_the_scaling_reach_the_pipeline(
-    make_project: MakeProject,
-) -> None:
-    settings = make_project(model={"type": "linear"}, seed=13)
-    process(settings)
-
-    pipeline = train(settings).pipeline
+def test_the_seed_and_the_scaling_reach_the_pipeline(trained: Trained) -> None:
+    pipeline = trained.model.pipeline
 
     assert pipeline["model"].random_state == 13
     numbers = pipeline["transformation"].named_transformers_["numbers"]
@@ -303,15 +311,14 @@ def test_data_without_a_usable_feature_are_refused(make_project: MakeProject) ->
 
 
 def test_a_wrong_hyperparameter_keeps_the_model_that_is_there(
-    make_project: MakeProject,
+    trained: Trained,
 ) -> None:
-    settings = make_project()
-    process(settings)
-    train(settings)
+    settings = trained.settings
     before = model_of(settings)[1]
+    wrong = ModelSettings(type="linear", params={"depth": 3})
 
     with pytest.raises(ModelError, match="model.params.depth"):
-        train(make_project(model={"type": "linear", "params": {"depth": 3}}))
+        train(settings.model_copy(update={"model": wrong}))
 
     assert model_of(settings)[1] == before
 
@@ -357,7 +364,7 @@ def test_the_command_says_where_the_model_is_and_what_comes_next(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings = make_project()
+    settings = make_project(model={"type": "dummy"})
     process(settings)
     monkeypatch.setattr(train_module, "settings_from", lambda arguments: settings)
     monkeypatch.setattr(sys, "argv", ["train.py", "--model-config", "m.yaml"])
@@ -365,5 +372,5 @@ def test_the_command_says_where_the_model_is_and_what_comes_next(
     main()
 
     said = capsys.readouterr().out
-    assert f"{settings.paths.models / 'latest_model.joblib'}: trained linear" in said
+    assert f"{settings.paths.models / 'latest_model.joblib'}: trained dummy" in said
     assert "next: python scripts/evaluation.py" in said
