@@ -11,6 +11,7 @@ import pickle
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ UNREADABLE = (
 
 Record = dict[str, Any]
 
+# The disk is searched for it, and it stays the same as long as the process runs.
+installed_version = cache(version)
+
 
 def record_path(model_path: Path) -> Path:
     """Return where the record of the model file ``model_path`` is."""
@@ -52,7 +56,7 @@ def environment() -> Record:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_revision": code_revision(),
         "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: installed_version(name) for name in LIBRARIES},
     }
 
 

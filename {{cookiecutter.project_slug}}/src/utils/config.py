@@ -28,6 +28,8 @@ CONFIG_DIR = PROJECT_ROOT / "config"
 ENV_FILE = PROJECT_ROOT / ".env"
 ENV_PREFIX = "MLOPS_"
 ENV_NAME = "MLOPS_ENV"
+# As safe as SafeLoader, and many times as fast; not every build of PyYAML has it.
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Task = Literal["classification", "regression"]
 ProjectPath = Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)]
@@ -216,7 +218,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: If the file is missing, is not YAML, or holds no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise ConfigError(f"{path}: {reason}; expected a YAML file") from None
