@@ -28,6 +28,7 @@ UNIMPORTED = {
     "pandas-stubs": "types, read by mypy",
     "pyarrow": "how pandas reads and writes Parquet",
     "pytest-cov": "an option of pytest",
+    "pytest-xdist": "an option of pytest",
     "types-pyyaml": "types, read by mypy",
     "types-tqdm": "types, read by mypy",
     "uvicorn": "run from the shell",
