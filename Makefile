@@ -38,7 +38,7 @@ demo: $(READY) ## Generate a project with the default answers and run it, from d
 .PHONY: test
 test: $(READY) ## Run every test: first the fast ones, then a life in generated projects
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto
-	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadgroup
+	@$(BIN)/python -m pytest -m slow --numprocesses auto
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need no installed project

@@ -6,7 +6,9 @@ stand, and every command of the generated README.
 """
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -125,7 +127,7 @@ def generate(folder: Path, answers: dict[str, str]) -> Path:
 
 def environment(python: Path) -> dict[str, str]:
     """Return the variables of a person whose ``python`` is the one given."""
-    path = subprocess.os.environ["PATH"]
+    path = os.environ["PATH"]
     return {
         "PATH": f"{python.parent}:{path}",
         "UV_PYTHON": str(python),
@@ -134,6 +136,13 @@ def environment(python: Path) -> dict[str, str]:
         "GIT_COMMITTER_NAME": "Tester",
         "GIT_COMMITTER_EMAIL": "tester@example.com",
     }
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_every_value_of_every_question_is_lived() -> None:
@@ -154,7 +163,6 @@ def test_every_value_of_every_question_is_lived() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("port 8000")  # one service at a time
 @pytest.mark.parametrize("life", LIVES)
 def test_every_command_of_the_readme_works(
     life: str, folder: Path, web_server: int
@@ -169,6 +177,10 @@ def test_every_command_of_the_readme_works(
     project = generate(folder, answers)
     variables = environment(python)
     commands = readme.runnable(readme.blocks(project / "README.md"))
+    # Several lives at once cannot all have the port that the README names.
+    port = free_port()
+    commands = [text.replace(":8000", f":{port}") for text in commands]
+    variables["SERVING_PORT"] = str(port)
     setup = [commands.pop(0), "deactivate 2> /dev/null || true"]
     if "parquet" in answers.get("data_source", ""):
         to_parquet = (
