@@ -337,7 +337,9 @@ def server(settings: Settings) -> Iterator[str]:
         "PYTHONPATH": str(PROJECT_ROOT),
         "MLOPS_PATHS__MODELS": str(settings.paths.models),
         "SERVING_PORT": "0",
+        "SERVING_API_KEY": KEY,
     }
+    environment.pop("SERVING_MODEL_PATH", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "src.serving.api"],
         cwd=PROJECT_ROOT,
@@ -358,7 +360,7 @@ def server(settings: Settings) -> Iterator[str]:
 
 
 def test_a_real_server_answers_a_real_client(server: str) -> None:
-    with httpx2.Client(base_url=server) as client:
+    with httpx2.Client(base_url=server, headers={"X-API-Key": KEY}) as client:
         assert client.get("/ready").status_code == 200
         answer = client.post("/predict", json=ROW)
         assert answer.json()["predictions"][0]["prediction"] in ("yes", "no")

@@ -1,5 +1,6 @@
 """Where the settings of the service come from, and what they may be."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from src.utils.errors import ConfigError
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration file; beside it, ``.env`` may be written."""
+    for name in [name for name in os.environ if name.startswith("SERVING_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setattr(module, "ENV_FILE", tmp_path / ".env")
     path = tmp_path / "serving_config.yaml"
     path.write_text("port: 8001\n", encoding="utf-8")
