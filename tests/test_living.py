@@ -86,9 +86,10 @@ python scripts/evaluation.py \\
     --model-path models/latest_model.joblib --test-data data/processed/test.csv
 dvc repro
 dvc push
-rm -rf data/raw .dvc/cache
+rm -rf data/raw data/processed data/features models/latest_model.* .dvc/cache
 dvc pull data/raw/
 python scripts/data_download.py
+dvc pull
 dvc repro | tee second.log
 grep --quiet "up to date" second.log
 sed --in-place 's/max_iter: 100/max_iter: 50/' config/model_config.yaml
@@ -212,7 +213,9 @@ export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-e
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("version", "remote"), [("3.11", LOCAL), ("3.12", S3), ("3.13", LOCAL)]
+    ("version", "remote"),
+    [("3.11", LOCAL), ("3.12", S3), ("3.13", LOCAL)],
+    ids=["3.11, local remote", "3.12, S3 remote", "3.13, local remote"],
 )
 def test_the_commands_of_the_guide_work_verbatim(
     version: str, remote: str, folder: Path, bucket: int
