@@ -7,25 +7,33 @@ does, so that differences can be told from noise.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cookiecutter.main import cookiecutter
 
 TEMPLATE = Path(__file__).resolve().parents[1]
-NOTHING = "none"
 
 
-def measure(choices: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Install the default project, and it without each choice; return the costs.
+class Choice(NamedTuple):
+    """A choice, and the one of the same question that declines it."""
+
+    question: str
+    choice: str
+    declined: str
+
+
+def measure(choices: Iterable[Choice]) -> dict[str, Any]:
+    """Install the default project with and without each choice; return the costs.
 
     Args:
-        choices: (question, choice) of the default answers that can be declined.
+        choices: What can be declined.
 
     Returns:
         What ``docs/options_measured.json`` holds.
@@ -33,20 +41,30 @@ def measure(choices: Iterable[tuple[str, str]]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         default = bake(Path(folder) / "default", {})
         files = sum(path.is_file() for path in default.rglob("*"))
-        needs = needs_of(default)
-        install(default)  # fills the cache, for the others too: they need less
-        cost = cost_of(default)
+        install(default)  # fills the cache, for the others too
+        known: dict[str, dict[str, float]] = {}
+
+        def cost(question: str, choice: str) -> dict[str, float]:
+            """Return the cost of the default project with another answer."""
+            name = f"{question}-{choice}"
+            project = bake(Path(folder) / name, {question: choice})
+            needs = repr(sorted(needs_of(project).items()))
+            if needs not in known:
+                known[needs] = cost_of(project)
+            shutil.rmtree(project)
+            return known[needs]
+
         added = {}
-        for question, choice in choices:
-            without = bake(Path(folder) / question, {question: NOTHING})
-            lean = cost if needs_of(without) == needs else cost_of(without)
-            difference = {key: round(cost[key] - lean[key], 1) for key in cost}
+        for question, choice, declined in choices:
+            rich, lean = cost(question, choice), cost(question, declined)
+            difference = {key: round(rich[key] - lean[key], 1) for key in rich}
             added[f"{question}={choice}"] = difference
+        whole = known[repr(sorted(needs_of(default).items()))]
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpus": os.cpu_count(),
         "python": ".".join(map(str, sys.version_info[:2])),
-        "default": cost | {"files": files},
+        "default": whole | {"files": files},
         "choices": added,
     }
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from docs.costs import NOTHING, measure
+from docs.costs import Choice, measure
 from tests.combinations.answers import Questions
 from tests.combinations.model import load_hook, template_files
 
@@ -30,6 +30,15 @@ SPECIAL = {
         "sample": "the sample data set of the task, about 8,000 rows",
         "a path or URL": "your own data; the first run infers the schema",
     }
+}
+
+# What somebody who looks for another tool wants to know.
+NOTES = {
+    "experiment_tracking": """\
+Neptune, which guides to MLOps often name, is no choice: its hosted service shut down on
+2026-03-05. `mlflow` is the nearest replacement that you host yourself, `wandb` the
+nearest hosted one.
+"""
 }
 
 HEAD = """\
@@ -54,7 +63,7 @@ names and texts, and need the same packages whatever you answer.
 {rows}
 
 `make options` measured megabytes and seconds{machine}.
-The default project, and the same without the choice, are each installed in a fresh
+The default project with the choice, and the same without it, are each installed in a fresh
 environment with uv, from a warm cache; the table shows the difference. Seconds are of
 processor time. *Test* is one run of the project's own tests, the first after
 installing, which compiles modules.
@@ -89,14 +98,14 @@ class Catalogue:
             return raw
         return list(SPECIAL.get(question, []))
 
-    def can_be_declined(self) -> list[tuple[str, str]]:
-        """Return the (question, choice) that there are besides declining it."""
+    def can_be_declined(self) -> list[Choice]:
+        """Return the choices that there are besides declining."""
         return [
-            (question, choice)
+            Choice(question, choice, declined)
             for question in self.questions.values
-            if NOTHING in self.choices(question)
+            if (declined := self.questions.declining(question))
             for choice in self.choices(question)
-            if choice != NOTHING
+            if choice != declined
         ]
 
     def asked(self, question: str) -> str:
@@ -162,13 +171,14 @@ def section(catalogue: Catalogue, question: str) -> str:
         files = ", ".join(f"`{file}`" for file in catalogue.files(question, choice))
         meaning = catalogue.meaning(question, choice)
         lines.append(f"| {name} | {meaning} | {files or '-'} |")
-    return "\n".join(lines) + "\n\n"
+    note = f"\n{NOTES[question]}" if question in NOTES else ""
+    return "\n".join(lines) + f"\n{note}\n"
 
 
 def cost_rows(catalogue: Catalogue, measured: dict[str, Any]) -> list[str]:
     """Return the rows of the table of costs, with the default project as the last."""
     rows = []
-    for question, choice in catalogue.can_be_declined():
+    for question, choice, _ in catalogue.can_be_declined():
         figures = measured.get("choices", {}).get(f"{question}={choice}", {})
         files = len(catalogue.files(question, choice))
         rows.append(f"| `{question}={choice}` | {files} | {cost_cells(figures)} |")

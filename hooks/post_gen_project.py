@@ -51,6 +51,34 @@ OWNED_PATHS = {
             "tests/integration/test_data_versioning.py",
         ],
     },
+    "experiment_tracking": {
+        "mlflow": [
+            (
+                "docs/experiment_tracking.mlflow.md",
+                "docs/experiment_tracking.md",
+            ),
+            "src/models/mlflow_registry.py",
+            "src/tracking/mlflow_tracker.py",
+            "tests/unit/test_mlflow_registry.py",
+            "tests/unit/test_mlflow_tracker.py",
+        ],
+        "wandb": [
+            ("docs/experiment_tracking.wandb.md", "docs/experiment_tracking.md"),
+            "src/tracking/wandb_tracker.py",
+            "tests/unit/test_wandb_tracker.py",
+        ],
+    },
+    "responsible_ai": {
+        "yes": [
+            "config/responsible_ai_config.yaml",
+            "docs/responsible_ai.md",
+            "src/audits/explanation.py",
+            "src/audits/fairness.py",
+            "src/audits/settings.py",
+            "tests/unit/test_explanation.py",
+            "tests/unit/test_fairness.py",
+        ],
+    },
     "serving": {
         "fastapi": [
             "config/serving_config.yaml",

@@ -77,12 +77,17 @@ PROJECTS = {
         "data_source": "http://localhost/y.csv",
         "target_column": "y",
         "data_versioning": "none",
+        "experiment_tracking": "none",
+        "responsible_ai": "no",
         "serving": "none",
         "deployment": "none",
         "ci": "none",
     },
 }
-TRACES = re.compile("dvc|docker|fastapi|uvicorn|serving|census|bike|github", re.I)
+TRACES = re.compile(
+    "dvc|docker|fastapi|uvicorn|serving|census|bike|github|mlflow|wandb|responsible",
+    re.I,
+)
 
 
 @pytest.fixture(scope="module", params=PROJECTS)

@@ -34,6 +34,9 @@ TYPED = {
     "target_column": ["""say "yes" \\ {no}: 50% 👍"""],
 }
 
+# The answers that decline what a question offers.
+DECLINING = {"none", "no"}
+
 # Pairs of values that the generator refuses, as (questions, predicate). The hook
 # says why: the sample data sets have no other target than their own.
 Refusal = tuple[tuple[str, ...], Callable[[Assignment, dict[str, Any]], bool]]
@@ -74,6 +77,12 @@ class Questions:
     def defaults(self) -> Assignment:
         """The first value of every question."""
         return {name: values[0] for name, values in self.values.items()}
+
+    def declining(self, question: str) -> str | None:
+        """Return the choice that declines what a question offers, None without one."""
+        raw = self.raw.get(question)
+        choices = raw if isinstance(raw, list) else []
+        return next((choice for choice in choices if choice in DECLINING), None)
 
     def closure(self, variables: Iterable[str]) -> frozenset[str]:
         """Return the questions that the variables depend on, through private ones.

@@ -20,12 +20,14 @@ WRITTEN = {
 # Requirements that nothing imports.
 UNIMPORTED = {
     "black": "run by `make lint`",
+    "boto3": "how MLflow reaches a bucket",
     "dvc": "run from the shell",
     "httpx2": "how the tests of the API ask it",
     "flake8": "run by `make lint`",
     "ipykernel": "runs the notebooks",
     "mypy": "run by `make lint`",
     "pandas-stubs": "types, read by mypy",
+    "psycopg2-binary": "how an MLflow server reaches PostgreSQL",
     "pyarrow": "how pandas reads and writes Parquet",
     "pytest-cov": "an option of pytest",
     "pytest-xdist": "an option of pytest",

@@ -9,6 +9,11 @@ from tests.combinations.model import Model, Problem, shown
 # question -> choice -> the words that only a project with that choice may hold
 WORDS = {
     "data_versioning": {"dvc": r"\.?dvc\w*"},
+    "experiment_tracking": {
+        "mlflow": r"mlflow\w*|mlruns",
+        "wandb": r"wandb\w*|weights (?:&|and) biases",
+    },
+    "responsible_ai": {"yes": r"shap|fairlearn|responsible[_ ]ai\w*"},
     "serving": {
         "fastapi": r"fastapi|uvicorn|starlette|httpx2?|serv(?:e|es|ed|ing)|"
         r"(?<!\.)apis?|endpoints?"
@@ -55,7 +60,7 @@ def without_words(model: Model) -> list[str]:
     return [
         f"{question}={choice}"
         for question, choices in model.hook.OWNED_PATHS.items()
-        if "none" in model.questions.values.get(question, ())
+        if model.questions.declining(question)
         for choice in choices
         if choice not in WORDS.get(question, {})
     ]

@@ -15,11 +15,18 @@ or a missing file is refused in one line that names the file and the key.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from src.utils.errors import ConfigError
 
@@ -96,6 +103,7 @@ class EvaluationSettings(Section):
     """How a model is measured."""
 
     slices: list[str] = []
+    audits: list[str] = []
     min_slice_rows: int = Field(default=30, ge=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     bootstrap_samples: int = Field(default=200, ge=10)
@@ -111,8 +119,69 @@ class ModelSettings(Section):
 class TrainingSettings(Section):
     """How the model is trained."""
 
-    strategy: Literal["standard", "cross_validation"] = "standard"
+    strategy: Literal["standard", "cross_validation", "hyperparameter_search"] = (
+        "standard"
+    )
     folds: int = Field(default=5, ge=2)
+    decision_threshold: Literal["default", "tuned"] = "default"
+
+
+class RangeSettings(Section):
+    """The values of a number that a search may try, or the values to choose from."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        """Refuse what is neither a range nor a list of choices, or is both."""
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or not self.choices:
+                raise ValueError("either choices (at least one), or low and high")
+        elif self.low is None or self.high is None or self.low > self.high:
+            raise ValueError("low and high are needed, low not above high")
+        elif self.log and self.low <= 0:
+            raise ValueError("log needs a low above 0")
+        return self
+
+
+class SearchSettings(Section):
+    """How hyperparameters are searched for, by the type of the model."""
+
+    trials: int = Field(default=30, ge=1)
+    workers: int = Field(default=1, ge=1)
+    batch: int = Field(default=4, ge=1)
+    space: dict[str, dict[str, RangeSettings]] = {}
+
+
+class TrackingSettings(Section):
+    """Where runs are recorded; a backend is a module of ``src/tracking``."""
+
+    backend: str = "none"
+    uri: str | None = None
+    experiment: str | None = None
+
+
+class RegistrySettings(Section):
+    """Where versions are kept; a backend is a module of ``src/models``."""
+
+    backend: str = "directory"
+    model: str = Field(default="model", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+
+
+class GateSettings(Section):
+    """What a challenger must hold to become the champion.
+
+    ``thresholds`` and ``slice_floors`` are by metric: the least value where higher is
+    better, else the largest. ``margin`` is how much worse than the champion is still
+    accepted, as a share of the champion's primary metric.
+    """
+
+    thresholds: dict[str, float] = {}
+    slice_floors: dict[str, float] = {}
+    margin: float = Field(default=0.02, ge=0, lt=1)
 
 
 class LoggingSettings(Section):
@@ -165,6 +234,10 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     model: ModelSettings
     training: TrainingSettings = TrainingSettings()
+    search: SearchSettings = SearchSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    registry: RegistrySettings = RegistrySettings()
+    gate: GateSettings = GateSettings()
     logging: LoggingSettings = LoggingSettings()
     paths: PathSettings = PathSettings()
     deployment: DeploymentSettings
