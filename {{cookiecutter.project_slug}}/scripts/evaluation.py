@@ -8,18 +8,17 @@ Writes ``evaluation.html`` and ``evaluation.json`` to the reports folder.
 
 from pathlib import Path
 
-from pandas import DataFrame
-
-from src.data.processed import load_processed, read_rows
-from src.data.schema import DataSchema, load_schema
 from src.evaluation.metrics import METRICS
-from src.evaluation.performance import Evaluation, evaluate
-from src.evaluation.report import Subject, format_number, format_score, write_report
-from src.models.artifact import Record, load_model
+from src.evaluation.performance import Evaluation
+from src.evaluation.pictures import make_pictures
+from src.evaluation.report import format_number, format_score, write_report
+from src.evaluation.run import evaluate_model
+from src.tracking.recording import record_evaluation, run_of
+from src.tracking.tracker import make_tracker
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
-from src.utils.errors import DataError, ModelError
-from src.utils.files import sha256_of
+from src.utils.files import read_json
+from src.utils.visualization import to_svg
 
 VERDICTS = {
     "better": "the model is better than the baseline",
@@ -50,68 +49,34 @@ def main() -> None:
     model_path = arguments.model_path or settings.paths.models / "latest_model.joblib"
     test_path = arguments.test_data or settings.paths.processed / "test.csv"
     print(evaluate_files(model_path, test_path, settings))
+    print("next: python scripts/promote.py")
 
 
 def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str:
-    """Evaluate a saved model on a file of rows, and write the report.
+    """Evaluate a saved model on a file of rows, write the report, and record it.
 
     Returns:
         The metrics, the verdict, and where the report is.
 
     Raises:
-        ConfigError: If the data schema or a slice cannot be used.
+        ConfigError: If the data schema, a slice or an audit cannot be used.
         DataError: If the rows cannot be used.
         ModelError: If the model cannot be used on these rows.
     """
-    pipeline, record = load_model(model_path)
-    schema = load_schema(settings.data.schema_path, settings)
-    train = load_processed(settings, "train")
-    check_model(model_path, record, settings)
-    test = read_test_rows(test_path, record, schema, settings)
-    result = evaluate(pipeline, train[schema.target], test, schema, settings)
-    page, summary = write_report(result, Subject(record, schema, test_path), settings)
-    return f"{table(result)}\n\n{VERDICTS[result.verdict]}\n{page}\n{summary}"
-
-
-def check_model(path: Path, record: Record, settings: Settings) -> None:
-    """Refuse a model of another task, or one trained on other rows than there are now.
-
-    After a new split, rows that such a model was trained on are test rows.
-
-    Raises:
-        ModelError: If the model must not be evaluated on the present rows.
-    """
-    task = record["configuration"]["task"]
-    if task != settings.task:
-        raise ModelError(
-            f"{path}: trained for {task}, but the configured task is {settings.task}; "
-            "run `make train`"
+    result = evaluate_model(model_path, test_path, settings)
+    page, summary = write_report(result.evaluation, result.subject, settings)
+    run_id = run_of(result.subject.record, settings)
+    if run_id is not None:
+        pictures = make_pictures(result.evaluation, settings.evaluation.confidence)
+        record_evaluation(
+            make_tracker(settings),
+            run_id,
+            read_json(summary),
+            [page, summary],
+            {p.name: to_svg(p.figure) for p in pictures},
         )
-    train_path = settings.paths.processed / "train.csv"
-    if sha256_of(train_path) != record["data"]["files"]["train.csv"]["sha256"]:
-        raise ModelError(
-            f"{path}: trained on other rows than {train_path} holds now, so test rows "
-            "may be among them; run `make train`"
-        )
-
-
-def read_test_rows(
-    path: Path, record: Record, schema: DataSchema, settings: Settings
-) -> DataFrame:
-    """Return the test rows; those of the project only if they are as they were made.
-
-    Raises:
-        DataError: If the rows cannot be used, or are the training rows.
-    """
-    if path.resolve() == (settings.paths.processed / "test.csv").resolve():
-        return load_processed(settings, "test")
-    rows = read_rows(path, schema)
-    if sha256_of(path) == record["data"]["files"]["train.csv"]["sha256"]:
-        raise DataError(
-            f"{path}: these are the rows that the model was trained on; expected rows "
-            "that it has not seen"
-        )
-    return rows
+    shown = table(result.evaluation)
+    return f"{shown}\n\n{VERDICTS[result.evaluation.verdict]}\n{page}\n{summary}"
 
 
 def table(evaluation: Evaluation) -> str:

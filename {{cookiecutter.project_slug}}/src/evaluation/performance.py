@@ -115,7 +115,7 @@ def evaluate(
         predictions,
         model,
         baseline,
-        _improvement(model, baseline, settings),
+        improvement(model, baseline, settings),
         _classes(predictions),
         [
             result
@@ -178,10 +178,18 @@ def _measure(
     return measure(predictions, settings.confidence, settings.bootstrap_samples, seed)
 
 
-def _improvement(
+def improvement(
     model: Measurement, baseline: Measurement, settings: Settings
 ) -> Score | None:
-    """Return how much better the model is, sample by sample of the same rows."""
+    """Return how much better a model is in the primary metric, than another one.
+
+    Both are measured on the same rows with the same seed, so that the interval is of
+    the difference, sample by sample.
+
+    Returns:
+        The difference, negative if the model is worse; None if the metric is not
+        defined on these rows.
+    """
     name, higher_is_better = primary_metric(settings.task)
     if name not in model.scores or name not in baseline.scores:
         return None

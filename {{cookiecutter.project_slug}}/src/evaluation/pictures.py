@@ -23,11 +23,12 @@ Curves = dict[str, tuple[Floats, Floats, float]]
 
 
 class Picture(NamedTuple):
-    """A figure, what it shows in words, and how to read it."""
+    """A figure, what it shows in words, how to read it, and the name of its file."""
 
     figure: Figure
     alt: str
     caption: str
+    name: str
 
 
 def make_pictures(evaluation: Evaluation, confidence: float) -> list[Picture]:
@@ -66,7 +67,42 @@ def slice_picture(evaluation: Evaluation, column: str) -> Picture | None:
         f"{label} by {column}: {parts}; all test rows {whole:.3g}.",
         f"{label} with its interval. Where two intervals overlap, the difference "
         "between the groups may be chance.",
+        "slices",
     )
+
+
+def search_pictures(record: Mapping[str, Any]) -> list[Picture]:
+    """Return how a search went and what mattered in it; none without a search."""
+    search = record.get("search")
+    if not search:
+        return []
+    label = METRICS[search["metric"]].label
+    higher = METRICS[search["metric"]].higher_is_better
+    values = [trial["value"] for trial in search["trials"]]
+    states = [trial["state"] for trial in search["trials"]]
+    pictures = [
+        Picture(
+            draw.search_history(values, states, higher, label),
+            f"{len(values)} trials, {states.count('pruned')} of them pruned; the best "
+            f"has {label} {search['best']['value']:.4g}.",
+            "Each point is a trial, the line the best so far. A line that has long "
+            "been level says that more trials would hardly help.",
+            "search_history",
+        )
+    ]
+    if search["importances"]:
+        shares = search["importances"]
+        told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        pictures.append(
+            Picture(
+                draw.bar_chart(shares, "Importance in the search", "share"),
+                f"Importance of hyperparameters: {told}.",
+                "How much of the variation between the trials each hyperparameter "
+                "explains (functional analysis of variance).",
+                "search_importances",
+            )
+        )
+    return pictures
 
 
 def _confusion(predictions: Predictions) -> Picture:
@@ -88,6 +124,7 @@ def _confusion(predictions: Predictions) -> Picture:
         "diagonal.",
         "Rows of each actual class (line) by predicted class (column); the darker, the "
         "larger the share of the line. Right predictions are on the diagonal.",
+        "confusion_matrix",
     )
 
 
@@ -114,12 +151,14 @@ def _rankings(predictions: Predictions, probabilities: Floats) -> list[Picture]:
             f"ROC curve{which}; area {_areas(roc)}.",
             "What share of the class is found, at each share of false alarms. The "
             "further above the diagonal, the better.",
+            "roc_curve",
         ),
         Picture(
             draw.precision_recall_curve(recall, single),
             f"Precision–recall curve{which}; average precision {_areas(recall)}.",
             "What share of the alarms is right, at each share of the class that is "
             "found. Of more use than ROC where the class is rare.",
+            "precision_recall_curve",
         ),
     ]
 
@@ -161,6 +200,7 @@ def _calibration(
         f"Calibration of the {subject}: on average {gap:.3f} from the diagonal.",
         "How often it happens, by how probable the model says it is. Below the "
         "diagonal the model is too sure, above it not sure enough.",
+        "calibration",
     )
 
 
@@ -187,18 +227,21 @@ def _regression(predictions: Predictions) -> list[Picture]:
             f"Predicted against actual value of {len(actual)} rows, with the line of "
             "no error.",
             "Each point is a row; on the dashed line the prediction is right.",
+            "predicted_against_actual",
         ),
         Picture(
             draw.residuals_against_predicted(actual, predicted),
             f"Residuals against predictions: mean {bias:.3g}, standard deviation "
             f"{spread:.3g}.",
             "What is left over. A trend or a fan says what the model has not learned.",
+            "residuals",
         ),
         Picture(
             draw.residual_histogram(actual, predicted),
             f"Histogram of residuals: nine of ten lie between {low:.3g} and "
             f"{high:.3g}.",
             "How large the errors are, and whether they lean to one side.",
+            "residual_histogram",
         ),
     ]
 

@@ -6,9 +6,10 @@ the same rows give the same bytes.
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -16,11 +17,20 @@ from src.data.schema import DataSchema
 from src.evaluation.bootstrap import Measurement, Score
 from src.evaluation.metrics import METRICS, primary_metric
 from src.evaluation.performance import Evaluation, SliceResult
-from src.evaluation.pictures import Picture, make_pictures, slice_picture
+from src.evaluation.pictures import (
+    Picture,
+    make_pictures,
+    search_pictures,
+    slice_picture,
+)
 from src.models.artifact import Record
 from src.utils.config import PROJECT_ROOT, Settings, Task
 from src.utils.files import sha256_of, write_json, write_text
 from src.utils.visualization import for_dark_page, to_svg
+
+if TYPE_CHECKING:  # these look at reports in their turn
+    from src.audits.audit import Audit
+    from src.evaluation.gate import Decision
 
 TEMPLATE = "report.html.j2"
 WIDE_INCHES = 5.0
@@ -40,17 +50,28 @@ class Subject:
         record: The record of the model.
         schema: The data contract.
         test_path: The file of the test rows.
+        audits: What the audits of it found.
     """
 
     record: Record
     schema: DataSchema
     test_path: Path
+    audits: "Sequence[Audit]" = ()
 
 
 def write_report(
-    evaluation: Evaluation, subject: Subject, settings: Settings
+    evaluation: Evaluation,
+    subject: Subject,
+    settings: Settings,
+    decision: "Decision | None" = None,
 ) -> tuple[Path, Path]:
     """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder.
+
+    Args:
+        evaluation: How well the model does.
+        subject: Which model it is.
+        settings: How it was measured.
+        decision: What the gate says of it, if it was asked.
 
     Returns:
         The paths of the page and of the JSON file.
@@ -58,7 +79,7 @@ def write_report(
     content = summarise(evaluation, subject, settings)
     page = settings.paths.reports / "evaluation.html"
     write_json(page.with_suffix(".json"), content)
-    write_text(page, _render(evaluation, content, subject, settings))
+    write_text(page, _render(evaluation, content, subject, settings, decision))
     return page, page.with_suffix(".json")
 
 
@@ -80,6 +101,7 @@ def summarise(
         "baseline": _scores(evaluation.baseline),
         "classes": [asdict(result) for result in evaluation.classes],
         "slices": [_slice(result) for result in evaluation.slices],
+        "audits": {audit.name: audit.summary() for audit in subject.audits},
         "intervals": {
             "confidence": chosen.confidence,
             "bootstrap_samples": chosen.bootstrap_samples,
@@ -148,6 +170,7 @@ def _render(
     content: dict[str, Any],
     subject: Subject,
     settings: Settings,
+    decision: "Decision | None",
 ) -> str:
     """Return the page."""
     environment = Environment(
@@ -175,6 +198,10 @@ def _render(
             for picture in make_pictures(evaluation, settings.evaluation.confidence)
         ],
         columns={name: _embed(slice_picture(evaluation, name)) for name in columns},
+        search=subject.record.get("search"),
+        search_pictures=[_embed(p) for p in search_pictures(subject.record)],
+        audits=[(a, [_embed(p) for p in a.pictures]) for a in subject.audits],
+        decision=decision,
     )
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame, Series
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
 from src.utils.config import Task
@@ -27,6 +29,7 @@ class BaseModel(ABC):
         scaled: Whether the algorithm wants numbers of similar size.
         defaults: Hyperparameters that differ from the defaults of scikit-learn.
         task: What the target is.
+        seed: Fixes everything in the algorithm that is random.
         pipeline: The feature steps, if any, and last the estimator (step ``model``).
     """
 
@@ -45,6 +48,7 @@ class BaseModel(ABC):
             ModelError: If a hyperparameter is unknown or its value is not possible.
         """
         self.task = task
+        self.seed = seed
         estimator = self._estimator_class(task)()
         _set_params(estimator, {**self.defaults, **params}, seed)
         self.pipeline = Pipeline([("model", estimator)])
@@ -56,7 +60,7 @@ class BaseModel(ABC):
     @property
     def estimator(self) -> Any:
         """The estimator of scikit-learn, without the steps before it."""
-        return self.pipeline.named_steps["model"]
+        return estimator_of(self.pipeline)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,6 +81,34 @@ class BaseModel(ABC):
         other = copy(self)
         other.pipeline = clone(self.pipeline)
         return other
+
+    def with_params(self, **params: Any) -> Self:
+        """Return an unfitted model of the same steps with other hyperparameters.
+
+        Raises:
+            ModelError: If a hyperparameter is unknown or its value is not possible.
+        """
+        other = self.clone()
+        _set_params(other.estimator, params, other.seed)
+        return other
+
+    def with_threshold(self, threshold: float) -> Self:
+        """Let this fitted model predict the second class from a probability on.
+
+        Returns:
+            This model.
+        """
+        name, estimator = self.pipeline.steps[-1]
+        fixed = FixedThresholdClassifier(
+            FrozenEstimator(estimator),
+            threshold=threshold,
+            pos_label=self.classes[1],
+            response_method="predict_proba",
+        )
+        # It learns the labels alone: what it holds is frozen.
+        fixed.fit(np.zeros((len(self.classes), 1)), np.array(self.classes, object))
+        self.pipeline.steps[-1] = (name, fixed)
+        return self
 
     def fit(self, X: DataFrame, y: Series, **kwargs: ArrayLike) -> Self:
         """Fit all steps.
@@ -105,6 +137,14 @@ class BaseModel(ABC):
         if not hasattr(self.pipeline, "predict_proba"):
             return None
         return np.asarray(self.pipeline.predict_proba(X), dtype=np.float64)
+
+
+def estimator_of(pipeline: Pipeline) -> Any:
+    """Return the estimator of a pipeline, also behind a threshold of its own."""
+    step = pipeline.named_steps["model"]
+    if isinstance(step, FixedThresholdClassifier):
+        return step.estimator.estimator
+    return step
 
 
 def _set_params(estimator: Any, params: Mapping[str, Any], seed: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from src.data.columns import as_dates, as_text, unreadable
@@ -96,6 +97,7 @@ class Predictor:
             ]
         labels = [str(label) for label in self.pipeline.classes_]
         shares = np.asarray(self.pipeline.predict_proba(frame), dtype=float)
+        predicted = self._labels(shares)
         return [
             {
                 "prediction": labels[best],
@@ -103,9 +105,16 @@ class Predictor:
                 "unknown": columns,
             }
             for best, row, columns in zip(
-                shares.argmax(axis=1), shares.tolist(), unknown, strict=True
+                predicted, shares.tolist(), unknown, strict=True
             )
         ]
+
+    def _labels(self, shares: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the position of the predicted label, as the pipeline would."""
+        threshold = self.record.get("decision_threshold")
+        if threshold is None:
+            return shares.argmax(axis=1)
+        return (shares[:, 1] >= threshold).astype(np.intp)
 
     def _date_problems(self, name: str, given: Column) -> list[Problem]:
         """Return what is wrong with the dates of a column; missing ones are not."""

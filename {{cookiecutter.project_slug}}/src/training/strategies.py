@@ -1,6 +1,7 @@
 """Strategy pattern: the ways to train a model, interchangeable by configuration."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
@@ -15,11 +16,13 @@ class TrainingStrategy(ABC):
 
     Attributes:
         fold_scores: The metrics of each fold, where the strategy measures them.
+        search: The trials of a search, where the strategy makes one.
     """
 
     def __init__(self) -> None:
         """Start without scores."""
         self.fold_scores: list[Scores] = []
+        self.search: dict[str, Any] | None = None
 
     @abstractmethod
     def train(
@@ -90,8 +93,17 @@ class CrossValidationStrategy(TrainingStrategy):
 
 
 def make_strategy(settings: Settings) -> TrainingStrategy:
-    """Return the strategy that the configuration names."""
+    """Return the strategy that the configuration names.
+
+    Raises:
+        ConfigError: If a search has nothing to search.
+    """
     if settings.training.strategy == "standard":
         return StandardTrainingStrategy()
+    if settings.training.strategy == "hyperparameter_search":
+        # Only who searches pays for the library.
+        from src.training.search import HyperparameterSearchStrategy
+
+        return HyperparameterSearchStrategy(settings)
     in_order = settings.preprocessing.split.method == "time"
     return CrossValidationStrategy(settings.training.folds, settings.seed, in_order)

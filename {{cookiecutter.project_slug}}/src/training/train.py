@@ -8,7 +8,7 @@ record ``latest_model.json``. The test rows are not looked at.
 import logging
 from typing import Any
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from src.data.processed import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
@@ -17,9 +17,12 @@ from src.features.transformation import fitted_steps
 from src.models.artifact import Record, save_model
 from src.models.base import BaseModel
 from src.models.factory import ModelFactory
+from src.tracking.recording import record_model, record_training, tracking_of
+from src.tracking.tracker import NoTracker, Tracker, make_tracker
 from src.training.base_trainer import ModelTrainingTemplate, TrainingData
 from src.training.strategies import TrainingStrategy, make_strategy
-from src.training.validation import measure, summarise
+from src.training.threshold import choose_threshold
+from src.training.validation import Rows, make_folds, measure, summarise
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import DataError
@@ -36,7 +39,12 @@ class ModelTrainer(ModelTrainingTemplate):
     """The training that the configuration describes."""
 
     def __init__(
-        self, settings: Settings, schema: DataSchema, strategy: TrainingStrategy
+        self,
+        settings: Settings,
+        schema: DataSchema,
+        strategy: TrainingStrategy,
+        tracker: Tracker | None = None,
+        run_id: str = "",
     ) -> None:
         """Take what to train, on which columns, and how.
 
@@ -44,10 +52,15 @@ class ModelTrainer(ModelTrainingTemplate):
             settings: The model, its hyperparameters, and where everything goes.
             schema: The data contract.
             strategy: How the model is fitted.
+            tracker: Where the run is recorded, if it is.
+            run_id: The run that is recorded.
         """
         self.settings = settings
         self.schema = schema
         self.strategy = strategy
+        self.tracker = tracker or NoTracker()
+        self.run_id = run_id
+        self.threshold: float | None = None
 
     def preprocess(self, data: DataFrame) -> TrainingData:
         """Create the features of the rows, and write them as the feature set.
@@ -83,10 +96,26 @@ class ModelTrainer(ModelTrainingTemplate):
         return model.after(fitted_steps(settings.features, model.scaled))
 
     def train(self, model: BaseModel, processed_data: TrainingData) -> BaseModel:
-        """Fit the model, then put the creation of features before it."""
-        trained = self.strategy.train(model, processed_data.X, processed_data.y)
+        """Fit the model, then put the creation of features before it.
+
+        Raises:
+            DataError: If there are fewer rows than folds.
+            ModelError: If a threshold cannot be tuned.
+        """
+        X, y = processed_data
+        trained = self.strategy.train(model, X, y)
+        if self.settings.training.decision_threshold == "tuned":
+            self.threshold = choose_threshold(trained, X, y, self._folds(y))
+            trained.with_threshold(self.threshold)
         creation = FeatureCreator(feature_columns(self.schema))
         return trained.after([("creation", creation)])
+
+    def _folds(self, y: Series) -> list[tuple[Rows, Rows]]:
+        """Return the folds of the training rows."""
+        settings = self.settings
+        in_order = settings.preprocessing.split.method == "time"
+        count, seed = settings.training.folds, settings.seed
+        return make_folds(settings.task, y, count, seed, in_order)
 
     def evaluate(self, trained_model: BaseModel, data: DataFrame) -> dict[str, Any]:
         """Measure the model on its own rows and, where there are folds, between them.
@@ -102,9 +131,11 @@ class ModelTrainer(ModelTrainingTemplate):
         return metrics
 
     def log(self, trained_model: BaseModel, metrics: dict[str, Any]) -> None:
-        """Save the model with its record, and say what came out."""
+        """Save the model with its record, record the run, and say what came out."""
         path = self.settings.paths.models / MODEL_FILE
-        save_model(trained_model.pipeline, self._record(trained_model, metrics), path)
+        made = self._record(trained_model, metrics)
+        record = save_model(trained_model.pipeline, made, path)
+        record_training(self.tracker, self.run_id, record, self.strategy.fold_scores)
         selection = trained_model.pipeline.named_steps["selection"]
         for name, reason in selection.dropped_.items():
             logger.info("left out feature %r: %s", name, reason)
@@ -120,7 +151,10 @@ class ModelTrainer(ModelTrainingTemplate):
             "classes": trained_model.classes,
             "features": selection.features_,
             "left_out": selection.dropped_,
+            "decision_threshold": self.threshold,
             "metrics": metrics,
+            "search": self.strategy.search,
+            "tracking": tracking_of(self.settings, self.run_id),
             "data": read_json(self.settings.paths.processed / MANIFEST_NAME),
             "configuration": self.settings.model_dump(mode="json", include=DECISIVE),
             "schema": self.schema.model_dump(mode="json"),
@@ -150,10 +184,17 @@ def train(settings: Settings) -> BaseModel:
         ModelError: If the model type or a hyperparameter is not possible.
     """
     schema = load_schema(settings.data.schema_path, settings)
-    trainer = ModelTrainer(settings, schema, make_strategy(settings))
+    strategy = make_strategy(settings)
     rows = load_processed(settings, "train")
     logger.info("training %s on %d rows", settings.model.type, len(rows))
-    return trainer.run_pipeline(rows)
+    tracker = make_tracker(settings)
+    with tracker.run(f"train {settings.model.type}") as run_id:
+        trainer = ModelTrainer(settings, schema, strategy, tracker, run_id)
+        model = trainer.run_pipeline(rows)
+        features = rows.drop(columns=schema.target)
+        path = settings.paths.models / MODEL_FILE
+        record_model(tracker, run_id, model.pipeline, path, features)
+    return model
 
 
 def main() -> None:

@@ -169,6 +169,7 @@ class RegistrySettings(Section):
 
     backend: str = "directory"
     model: str = Field(default="model", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    cards: ProjectPath = PROJECT_ROOT / "docs/model_cards"
 
 
 class GateSettings(Section):

@@ -225,6 +225,51 @@ def interval_chart(
 
 
 @mpl.rc_context(STYLE)
+def search_history(
+    values: Sequence[float | None],
+    states: Sequence[str],
+    higher_is_better: bool,
+    label: str,
+) -> Figure:
+    """Draw the trials of a search in their order, and the best so far.
+
+    Args:
+        values: What each trial reached; None for one that failed.
+        states: ``complete``, ``pruned`` or ``fail``, trial by trial.
+        higher_is_better: Which value is the best.
+        label: What the value is.
+    """
+    figure, axes = _canvas("Search", "trial", label)
+    best, steps = None, []
+    for number, (value, state) in enumerate(zip(values, states, strict=True)):
+        if value is None:
+            continue
+        done = state == "complete"
+        axes.plot(number, value, "o", color=MODEL if done else GRID, markersize=5)
+        if done and (best is None or (value > best) == higher_is_better):
+            best = value
+        if best is not None:
+            steps.append((number, best))
+    if steps:
+        numbers, reached = zip(*steps, strict=True)
+        axes.step(numbers, reached, where="post", color=WARM, label="best so far")
+        axes.legend(loc="lower right" if higher_is_better else "upper right")
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def bar_chart(values: Mapping[str, float], title: str, label: str) -> Figure:
+    """Draw a number for each of some names, from top to bottom as they come."""
+    size = (4.8, max(1.6, 0.9 + 0.3 * len(values)))
+    figure, axes = _canvas(title, label, "", size)
+    axes.barh(range(len(values)), list(values.values()), color=MODEL, height=0.65)
+    axes.set_yticks(range(len(values)), [_short(name, 30) for name in values])
+    axes.invert_yaxis()
+    axes.grid(False, axis="y")
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def to_svg(figure: Figure) -> str:
     """Return ``figure`` as SVG; the same figure always gives the same text.
 

@@ -1,0 +1,181 @@
+"""The model card of the champion: what it is for, how good it is, what made it.
+
+After Mitchell et al., "Model Cards for Model Reporting" (2019). The owner writes
+``intended_use.md`` once, and no run touches it; the card is written anew from it and
+from what the registry keeps with the champion, and the same gives the same text.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from src.evaluation.metrics import METRICS
+from src.evaluation.performance import Evaluation
+from src.evaluation.pictures import make_pictures
+from src.evaluation.report import format_number
+from src.models.registry import ModelRegistry, Version
+from src.utils.config import Settings
+from src.utils.errors import ConfigError, ModelError
+from src.utils.files import write_text
+from src.utils.visualization import to_svg
+
+TEMPLATE = "model_card.md.j2"
+INTENDED_USE = "intended_use.md"
+MAX_PICTURES = 3
+
+
+def card_path(settings: Settings) -> Path:
+    """Return where the card of the registered model is."""
+    return settings.registry.cards / f"{settings.registry.model}.md"
+
+
+def write_card(
+    registry: ModelRegistry, settings: Settings, evaluation: Evaluation | None = None
+) -> Path:
+    """Write the card of the champion, and its pictures where they can be drawn.
+
+    Args:
+        registry: Where the champion is.
+        settings: Where the card goes, and what the model is called.
+        evaluation: What the pictures show. Without it, as after a rollback, the
+            pictures of an earlier promotion are shown again.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        ConfigError: If the owner's part is missing.
+        ModelError: If there is no champion, or nothing is known about it.
+    """
+    champion = registry.champion()
+    if champion is None:
+        raise ModelError("no champion yet, so no card; run `make promote`")
+    if evaluation is not None:
+        confidence = settings.evaluation.confidence
+        for picture in make_pictures(evaluation, confidence)[:MAX_PICTURES]:
+            path = _pictures(champion, settings) / f"{picture.name}.svg"
+            write_text(path, to_svg(picture.figure))
+    path = card_path(settings)
+    write_text(path, render_card(registry, champion, settings))
+    return path
+
+
+def check_card(registry: ModelRegistry, settings: Settings) -> str:
+    """Hold the card against the champion.
+
+    Returns:
+        What was found, in one line.
+
+    Raises:
+        ConfigError: If the owner's part is missing.
+        ModelError: If the card is not the one of the champion, or is missing.
+    """
+    path, champion = card_path(settings), registry.champion()
+    if champion is None:
+        if path.exists():
+            raise ModelError(
+                f"{path}: a card, but the registry has no champion; remove the card, "
+                "or run `make promote`"
+            )
+        return "no champion yet, and no card"
+    advice = "run `python scripts/model_card.py` and commit the card"
+    if not path.exists():
+        raise ModelError(
+            f"{path}: file not found, expected the card of version {champion.number}; "
+            f"{advice}"
+        )
+    found = path.read_text(encoding="utf-8").splitlines()
+    expected = render_card(registry, champion, settings).splitlines()
+    for number, (ours, theirs) in enumerate(_paired(found, expected), 1):
+        if ours != theirs:
+            raise ModelError(
+                f"{path}: line {number}: found {ours!r}, expected {theirs!r} for "
+                f"version {champion.number}, the champion; {advice}"
+            )
+    return f"{path}: the card of version {champion.number}, the champion"
+
+
+def render_card(registry: ModelRegistry, version: Version, settings: Settings) -> str:
+    """Return the card of a version as Markdown.
+
+    Raises:
+        ConfigError: If the owner's part is missing.
+        ModelError: If the registry keeps no evaluation with the version.
+    """
+    summary = registry.attached(version, "evaluation")
+    if summary is None:
+        raise ModelError(
+            f"version {version.number} has no evaluation in the registry, so there is "
+            "no card; register it with `make promote`"
+        )
+    owner = settings.registry.cards / INTENDED_USE
+    if not owner.exists():
+        raise ConfigError(f"{owner}: file not found; say there what the model is for")
+    folder = _pictures(version, settings)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # this is Markdown; the filters below keep its marks apart
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": format_number,
+        "cell": _cell,
+        "score": _score,
+        "line": lambda cells: f"| {' | '.join(map(_cell, cells))} |",
+        "rule": lambda cells: f"|{'---|' * len(cells)}",
+    }
+    return environment.get_template(TEMPLATE).render(
+        name=settings.registry.model,
+        version=version,
+        record=version.record,
+        target=_target(version.record["schema"]["columns"]),
+        summary=summary,
+        gate=registry.attached(version, "gate"),
+        info=METRICS,
+        owner=owner.read_text(encoding="utf-8").strip(),
+        pictures=[
+            p.relative_to(settings.registry.cards).as_posix() for p in _svg(folder)
+        ],
+    )
+
+
+def _pictures(version: Version, settings: Settings) -> Path:
+    """Return the folder of the pictures of a version."""
+    return settings.registry.cards / "images" / version.sha256[:12]
+
+
+def _svg(folder: Path) -> list[Path]:
+    """Return the pictures in a folder, by name."""
+    return sorted(folder.glob("*.svg"))
+
+
+def _paired(found: list[str], expected: list[str]) -> list[tuple[str, str]]:
+    """Return the lines side by side, with empty ones where one text is shorter."""
+    length = max(len(found), len(expected))
+    left, right = (t + [""] * (length - len(t)) for t in (found, expected))
+    return list(zip(left, right, strict=True))
+
+
+def _target(columns: dict[str, Any]) -> str:
+    """Return the column that is predicted."""
+    return next(n for n, column in columns.items() if column["role"] == "target")
+
+
+def _score(score: dict[str, Any]) -> str:
+    """Return a metric with its interval, if it has one."""
+    text = format_number(score["value"])
+    if score["low"] is None:
+        return text
+    return f"{text} ({format_number(score['low'])} to {format_number(score['high'])})"
+
+
+def _cell(text: object) -> str:
+    """Return text that stays in its cell of a table, and is no HTML."""
+    shown = " ".join(str(text).split())
+    for mark in "\\`*_[]<>|#":
+        shown = shown.replace(mark, f"\\{mark}")
+    return shown

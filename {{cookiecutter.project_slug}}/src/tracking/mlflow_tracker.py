@@ -1,0 +1,167 @@
+"""Runs in MLflow: in a local SQLite file, or on the server that a URI names.
+
+``MLFLOW_TRACKING_URI`` in the environment wins over ``tracking.uri`` of the
+configuration; without both, runs are in ``mlflow.db`` and files in ``mlruns/``, beside
+the folder of models.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Before the import, which reads them: nothing is told to anybody, and a server that is
+# down is reported in seconds.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+import mlflow
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from pandas import DataFrame
+
+from src.models.artifact import LIBRARIES, installed_version
+from src.tracking.tracker import Tracker
+from src.utils.config import Settings
+from src.utils.errors import ConfigError
+
+URI_NAME = "MLFLOW_TRACKING_URI"
+MODEL = "model"
+
+
+def connect(settings: Settings) -> tuple[MlflowClient, str]:
+    """Return a client for the configured store, and the experiment to record in.
+
+    The experiment is made if it is not there.
+
+    Raises:
+        ConfigError: If the store cannot be reached.
+    """
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    home = settings.paths.models.parent.resolve()
+    given = os.environ.get(URI_NAME) or settings.tracking.uri
+    uri = given or f"sqlite:///{home / 'mlflow.db'}"
+    home.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient(uri)
+    name = settings.tracking.experiment or settings.project.name
+    try:
+        return client, _experiment(client, name, None if given else home / "mlruns")
+    except (MlflowException, OSError) as error:
+        problem = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"{URI_NAME} or tracking.uri: found {uri!r}, which cannot be used "
+            f"({problem}); start the server, or unset it to record in a local file"
+        ) from None
+
+
+def _experiment(client: MlflowClient, name: str, folder: Path | None) -> str:
+    """Return the identifier of an experiment; files of a new one go to ``folder``."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = folder.as_uri() if folder else None
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except MlflowException:  # another process was faster
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+class MlflowTracker(Tracker):
+    """Records runs in an experiment of MLflow."""
+
+    def __init__(self, client: MlflowClient, experiment_id: str) -> None:
+        """Take what ``connect`` returns."""
+        self.client = client
+        self.experiment_id = experiment_id
+
+    @contextmanager
+    def run(self, name: str, parent: str | None = None) -> Iterator[str]:
+        """Start a run; see ``Tracker``."""
+        tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
+        run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
+        with self._until_end(run.info.run_id) as run_id:
+            yield run_id
+
+    @contextmanager
+    def resume(self, run_id: str) -> Iterator[str]:
+        """Add to a run that has ended; see ``Tracker``."""
+        self.client.update_run(run_id, status="RUNNING")
+        with self._until_end(run_id):
+            yield run_id
+
+    @contextmanager
+    def _until_end(self, run_id: str) -> Iterator[str]:
+        """End a run with the block."""
+        try:
+            yield run_id
+        except BaseException:
+            self.client.set_terminated(run_id, "FAILED")
+            raise
+        self.client.set_terminated(run_id)
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Record what the run was given."""
+        entries = [Param(key, str(value)) for key, value in params.items()]
+        self.client.log_batch(run_id, params=entries)
+
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """Record numbers that came out."""
+        entries = [Metric(k, float(v), 0, step or 0) for k, v in metrics.items()]
+        self.client.log_batch(run_id, metrics=entries)
+
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Record what the run can be found by."""
+        self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
+        """Keep a copy of a file with the run."""
+        self.client.log_artifact(run_id, str(path), folder or None)
+
+    def log_text(self, run_id: str, text: str, name: str) -> None:
+        """Keep a text with the run."""
+        self.client.log_text(run_id, text, name)
+
+    def log_model(self, run_id: str, pipeline: Any, example: DataFrame) -> None:
+        """Keep a pipeline in the format of MLflow, with signature and example.
+
+        It is written with skops, which runs no code when it is read, other than
+        cloudpickle. Skops refuses types that it does not know, the trees of
+        scikit-learn among them; those of a pipeline that this process has fitted are
+        trusted, and their names stand in the model's file for whoever reads it.
+        """
+        from skops.io import dumps, get_untrusted_types
+
+        # Whole numbers may be missing in later rows: none of them is an integer.
+        rows = example.astype({n: float for n in example.select_dtypes("integer")})
+        pins = [f"{name}=={installed_version(name)}" for name in LIBRARIES]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about types of columns, and about pip
+            signature = infer_signature(rows, pipeline.predict(rows))
+            with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+                mlflow.sklearn.log_model(
+                    pipeline,
+                    name=MODEL,
+                    signature=signature,
+                    input_example=rows,
+                    pip_requirements=pins,  # looking them up would take seconds
+                    skops_trusted_types=get_untrusted_types(data=dumps(pipeline)),
+                )
+
+
+def make_tracker(settings: Settings) -> Tracker:
+    """Return the tracker; see ``connect``."""
+    return MlflowTracker(*connect(settings))

@@ -1,0 +1,137 @@
+"""Runs of Weights & Biases: written offline beside the models, synced when you say so.
+
+``WANDB_MODE=online`` sends them as they are made. Runs that belong together, such as
+the folds of a training, share a group.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+# Before the import, which reads them: nothing is sent to anybody unasked.
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+os.environ.setdefault("WANDB_SILENT", "true")
+
+import wandb
+from pandas import DataFrame
+
+from src.tracking.tracker import Tracker
+from src.utils.config import Settings
+from src.utils.errors import ConfigError
+
+
+class WandbTracker(Tracker):
+    """Records runs in a project of Weights & Biases."""
+
+    def __init__(self, project: str, folder: Path) -> None:
+        """Take the project to record in, and where offline runs are written."""
+        self.project = project
+        self.folder = folder
+        self._open: dict[str, Any] = {}
+
+    @contextmanager
+    def run(self, name: str, parent: str | None = None) -> Iterator[str]:
+        """Start a run; see ``Tracker``."""
+        with self._started(
+            name=name, group=parent, job_type="part" if parent else None
+        ):
+            yield self._last
+
+    @contextmanager
+    def resume(self, run_id: str) -> Iterator[str]:
+        """Add to a run that has ended; see ``Tracker``."""
+        with self._started(id=run_id, resume="allow"):
+            yield run_id
+
+    @contextmanager
+    def _started(self, **options: Any) -> Iterator[None]:
+        """Open a run with the block; as failed if the block raises."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            run = wandb.init(
+                project=self.project,
+                dir=str(self.folder),
+                reinit="create_new",
+                settings=wandb.Settings(
+                    console="off",
+                    x_disable_meta=True,
+                    x_disable_stats=True,
+                    disable_git=True,
+                    silent=True,
+                ),
+                **options,
+            )
+        except wandb.Error as error:
+            problem = " ".join(str(error).split())
+            raise ConfigError(
+                f"WANDB_MODE, WANDB_API_KEY: no run could be started ({problem}); set "
+                "WANDB_MODE=offline to record on this machine"
+            ) from None
+        self._open[run.id] = run
+        self._last = run.id
+        try:
+            yield
+        except BaseException:
+            run.finish(exit_code=1)
+            raise
+        finally:
+            del self._open[run.id]
+        run.finish()
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Record what the run was given."""
+        self._open[run_id].config.update(dict(params), allow_val_change=True)
+
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """Record numbers that came out; without a step they are the summary."""
+        if step is None:
+            self._open[run_id].summary.update(dict(metrics))
+        else:
+            self._open[run_id].log(dict(metrics), step=step)
+
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Record what the run can be found by, among its parameters."""
+        self.log_params(run_id, {"tags": dict(tags)})
+
+    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
+        """Keep a copy of a file with the run."""
+        self._save(run_id, path.read_bytes(), f"{folder}/{path.name}")
+
+    def log_text(self, run_id: str, text: str, name: str) -> None:
+        """Keep a text with the run."""
+        self._save(run_id, text.encode("utf-8"), name)
+
+    def _save(self, run_id: str, content: bytes, name: str) -> None:
+        """Keep a file of this content with the run, below the folder of its files."""
+        run = self._open[run_id]
+        path = Path(run.dir) / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        run.save(str(path), base_path=run.dir, policy="now")
+
+    def log_model(self, run_id: str, pipeline: Any, example: DataFrame) -> None:
+        """Keep the saved model as an artifact, with an example of its rows."""
+        import joblib
+
+        with TemporaryDirectory() as folder:
+            joblib.dump(pipeline, Path(folder) / "model.joblib")
+            example.to_json(Path(folder) / "input_example.json", orient="records")
+            types = {"input": {name: str(t) for name, t in example.dtypes.items()}}
+            classes = [str(label) for label in getattr(pipeline, "classes_", [])]
+            artifact = wandb.Artifact(
+                f"{self.project}-model", "model", metadata=types | {"output": classes}
+            )
+            artifact.add_dir(folder)
+            self._open[run_id].log_artifact(artifact)
+
+
+def make_tracker(settings: Settings) -> Tracker:
+    """Return the tracker; runs go to ``wandb/`` beside the folder of models."""
+    project = settings.tracking.experiment or settings.project.name
+    return WandbTracker(project, settings.paths.models.parent)
