@@ -41,6 +41,11 @@ FOREIGN = {
     "AWS_ACCESS_KEY_ID": "read by DVC for a bucket",
     "AWS_SECRET_ACCESS_KEY": "read by DVC for a bucket",
     "DVC_NO_ANALYTICS": "read by DVC",
+    "MLFLOW_DISABLE_TELEMETRY": "read by MLflow",
+    "MLFLOW_TRACKING_URI": "read by MLflow",
+    "WANDB_API_KEY": "read by wandb",
+    "WANDB_ERROR_REPORTING": "read by wandb",
+    "WANDB_MODE": "read by wandb",
 }
 
 KNOWN = {

@@ -130,7 +130,11 @@ def column_of_each_number(pipeline: Pipeline) -> list[str]:
             owners += [n for n, is_kept in zip(given, kept, strict=True) if is_kept]
             if imputer.indicator_ is not None:
                 owners += [given[i] for i in imputer.indicator_.features_]
-    dates = {n for n, c in pipeline.named_steps["creation"].columns.items() if c.type == "date"}
+    dates = {
+        n
+        for n, c in pipeline.named_steps["creation"].columns.items()
+        if c.type == "date"
+    }
     return [_original(owner, dates) for owner in owners]
 
 

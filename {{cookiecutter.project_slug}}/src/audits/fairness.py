@@ -49,8 +49,12 @@ def audit(context: AuditContext, settings: Settings) -> Audit:
     return Audit(
         "fairness",
         "Fairness",
-        _intro(context, settings) if content else "No sensitive column has two groups "
-        "that are large enough to be compared.",
+        (
+            _intro(context, settings)
+            if content
+            else "No sensitive column has two groups "
+            "that are large enough to be compared."
+        ),
         tables,
         checks=checks,
         content={"columns": content},

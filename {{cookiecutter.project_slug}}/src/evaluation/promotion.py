@@ -1,4 +1,4 @@
-"""Promotion: a challenger is registered, measured beside the champion, and decided on."""
+"""Promotion: a challenger is measured beside the champion, and decided on."""
 
 from pathlib import Path
 from typing import NamedTuple

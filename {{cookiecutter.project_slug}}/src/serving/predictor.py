@@ -113,7 +113,7 @@ class Predictor:
         """Return the position of the predicted label, as the pipeline would."""
         threshold = self.record.get("decision_threshold")
         if threshold is None:
-            return shares.argmax(axis=1)
+            return np.asarray(shares.argmax(axis=1))
         return (shares[:, 1] >= threshold).astype(np.intp)
 
     def _date_problems(self, name: str, given: Column) -> list[Problem]:

@@ -13,11 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Before the import, which reads them: nothing is told to anybody, and a server that is
-# down is reported in seconds.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+# First, because mlflow reads variables when it is imported.
+from src.tracking.mlflow_environment import URI_NAME
 
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
@@ -32,7 +29,6 @@ from src.tracking.tracker import Tracker
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
 
-URI_NAME = "MLFLOW_TRACKING_URI"
 MODEL = "model"
 
 

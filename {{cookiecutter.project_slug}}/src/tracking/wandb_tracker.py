@@ -4,17 +4,14 @@
 the folds of a training, share a group.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# Before the import, which reads them: nothing is sent to anybody unasked.
-os.environ.setdefault("WANDB_MODE", "offline")
-os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-os.environ.setdefault("WANDB_SILENT", "true")
+# First, because wandb reads variables when it is imported.
+from src.tracking.wandb_environment import MODE_NAME
 
 import wandb
 from pandas import DataFrame
@@ -68,8 +65,8 @@ class WandbTracker(Tracker):
         except wandb.Error as error:
             problem = " ".join(str(error).split())
             raise ConfigError(
-                f"WANDB_MODE, WANDB_API_KEY: no run could be started ({problem}); set "
-                "WANDB_MODE=offline to record on this machine"
+                f"{MODE_NAME}, WANDB_API_KEY: no run could be started ({problem}); set "
+                f"{MODE_NAME}=offline to record on this machine"
             ) from None
         self._open[run.id] = run
         self._last = run.id
