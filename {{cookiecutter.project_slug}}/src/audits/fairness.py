@@ -5,6 +5,7 @@ intervals by its bootstrap. A difference is a question to people, not a verdict:
 groups may differ in what is predicted, too.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -86,18 +87,22 @@ def compare(
     from fairlearn.metrics import MetricFrame
 
     tail = (1 - settings.evaluation.confidence) / 2
-    frame = MetricFrame(
-        metrics=metrics,
-        y_true=truth,
-        y_pred=predicted,
-        sensitive_features=groups.to_numpy(dtype=object),
-        n_boot=chosen.bootstrap_samples,
-        ci_quantiles=[tail, 1 - tail],
-        random_state=settings.seed,
-    )
+    with warnings.catch_warnings():
+        # Of a rate that is defined in no sample: it has no interval, as is shown.
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        frame = MetricFrame(
+            metrics=metrics,
+            y_true=truth,
+            y_pred=predicted,
+            sensitive_features=groups.to_numpy(dtype=object),
+            n_boot=chosen.bootstrap_samples,
+            ci_quantiles=[tail, 1 - tail],
+            random_state=settings.seed,
+        )
     low, high = frame.by_group_ci
     least, most = frame.difference_ci()
-    difference = frame.difference()
+    # A group alone differs from no other one.
+    difference = frame.difference().where(frame.by_group.count() > 1)
     counts = groups.value_counts()
     return {
         "groups": {
@@ -139,11 +144,25 @@ def _measured(predictions: Predictions) -> tuple[Metrics, Any, Any]:
     positive = predictions.classes[1]
     rates: Metrics = {
         "selection_rate": selection_rate,
-        "true_positive_rate": true_positive_rate,
-        "false_positive_rate": false_positive_rate,
+        "true_positive_rate": _defined(true_positive_rate, 1),
+        "false_positive_rate": _defined(false_positive_rate, 0),
         "accuracy": accuracy_score,
     }
     return rates, (truth == positive).astype(int), (predicted == positive).astype(int)
+
+
+def _defined(rate: Callable[..., float], actual: int) -> Callable[..., float]:
+    """Return ``rate``, not a number without rows of the ``actual`` class.
+
+    It would be 0 there, and make a difference that nobody has seen.
+    """
+
+    def measure(truth: Any, predicted: Any) -> float:
+        if not (np.asarray(truth) == actual).any():
+            return float("nan")
+        return rate(truth, predicted, pos_label=1)
+
+    return measure
 
 
 def _mean_error(truth: Any, predicted: Any) -> float:

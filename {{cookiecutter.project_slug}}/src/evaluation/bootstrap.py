@@ -63,7 +63,7 @@ def measure(
     """
     rows = len(predictions.y_true)
     values = weighted_metrics(predictions, np.ones((rows, 1)))
-    blocks = [weighted_metrics(predictions, w) for w in resamples(rows, samples, seed)]
+    blocks = [weighted_metrics(predictions, w) for w in _resamples(rows, samples, seed)]
     scores, undefined, replicates = {}, {}, {}
     for name, value in values.items():
         if not np.isfinite(value[0]):
@@ -95,7 +95,7 @@ def interval(
     return float(low), float(high)
 
 
-def resamples(rows: int, samples: int, seed: int) -> Iterator[Floats]:
+def _resamples(rows: int, samples: int, seed: int) -> Iterator[Floats]:
     """Yield how often each row is in each bootstrap sample, shape (rows, block)."""
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_SIZE // rows)

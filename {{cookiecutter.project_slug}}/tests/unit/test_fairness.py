@@ -1,0 +1,143 @@
+"""The gap between groups is found, and held against the limits that are set."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.audits import fairness
+from src.audits.audit import Audit, AuditContext
+from src.audits.settings import AuditSettings, load_audit_settings
+from src.data.schema import DataSchema
+from src.evaluation.metrics import Predictions
+from src.utils.config import Settings, Task
+from src.utils.errors import ConfigError
+from tests.fixtures.synthetic import make_settings
+
+SIZE = 100
+
+
+def audited(
+    monkeypatch: pytest.MonkeyPatch,
+    predictions: Predictions,
+    groups: list[str | None],
+    **limits: float,
+) -> Audit:
+    """Return the audit of predictions whose rows are of these groups."""
+    task: Task = predictions.task
+    kind = "category" if task == "classification" else "number"
+    columns = {"x": {"type": "number"}, "group": {"type": "category"}}
+    columns["outcome"] = {"type": kind, "role": "target"}
+    schema = DataSchema.model_validate(
+        {"name": "made up", "sensitive": ["group"], "columns": columns}
+    )
+    chosen = AuditSettings.model_validate({"fairness": {"limits": limits}})
+    monkeypatch.setattr(fairness, "load_audit_settings", lambda: chosen)
+    rows = pd.DataFrame({"group": pd.Series(groups, dtype="str")})
+    context = AuditContext(None, rows, rows, schema, predictions)
+    return fairness.audit(context, settings_of(task))
+
+
+def settings_of(task: Task) -> Settings:
+    """Return settings that nothing is written with."""
+    return make_settings(Path("unused"), task)
+
+
+def labels(shares: dict[str, float]) -> Predictions:
+    """Return labels of which each group has a share predicted ``yes``."""
+    said = np.concatenate(
+        [np.where(np.arange(SIZE) < SIZE * s, "yes", "no") for s in shares.values()]
+    ).astype(object)
+    truth = np.tile(np.array(["yes", "no"], dtype=object), len(said) // 2)
+    return Predictions("classification", truth, said, None, ("no", "yes"))
+
+
+def groups_of(*names: str | None) -> list[str | None]:
+    """Return a group of each row."""
+    return [name for name in names for _ in range(SIZE)]
+
+
+def test_a_known_gap_between_groups_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = audited(monkeypatch, labels({"a": 0.8, "b": 0.3}), groups_of("a", "b"))
+    result = found.content["columns"]["group"]
+    assert result["groups"]["a"]["selection_rate"]["value"] == pytest.approx(0.8)
+    gap = result["differences"]["selection_rate"]
+    assert gap["value"] == pytest.approx(0.5)
+    assert 0.3 < gap["low"] < 0.5 < gap["high"] < 0.7
+    json.dumps(found.summary(), allow_nan=False)
+
+
+def test_a_limit_holds_up_to_the_difference_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said, groups = labels({"a": 0.75, "b": 0.25}), groups_of("a", "b")
+    (held,) = audited(monkeypatch, said, groups, selection_rate=0.5).checks
+    (broken,) = audited(monkeypatch, said, groups, selection_rate=0.49).checks
+    assert held.passed and not broken.passed
+    assert (broken.value, broken.limit) == (0.5, 0.49)
+    assert "group" in broken.name
+
+
+def test_missing_is_a_group_and_small_groups_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = labels({"a": 0.8, "missing": 0.3})
+    groups = groups_of("a", None)
+    groups[:5] = ["rare"] * 5
+    found = audited(monkeypatch, said, groups)
+    assert set(found.content["columns"]["group"]["groups"]) == {"a", "(missing)"}
+    assert "30 test rows" in found.intro
+
+
+def test_a_rate_without_rows_to_count_makes_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said, groups = labels({"a": 0.8, "b": 0.3}), groups_of("a", "b")
+    said.y_true[SIZE:] = "no"
+    found = audited(monkeypatch, said, groups, true_positive_rate=0.9)
+    result = found.content["columns"]["group"]
+    assert result["groups"]["b"]["true_positive_rate"]["value"] is None
+    assert not found.checks[0].passed
+
+
+def test_errors_of_a_regression_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = np.linspace(0, 1, 2 * SIZE)
+    said = truth + np.repeat([1.0, -3.0], SIZE)
+    predictions = Predictions("regression", truth, said)
+    found = audited(monkeypatch, predictions, groups_of("a", "b"))
+    differences = found.content["columns"]["group"]["differences"]
+    assert differences["mean_absolute_error"]["value"] == pytest.approx(2)
+    assert differences["mean_error"]["value"] == pytest.approx(4)
+
+
+def test_accuracy_of_many_classes_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = np.array(["x", "y", "z", "y"] * (SIZE // 2), dtype=object)
+    said = np.where(np.arange(2 * SIZE) < SIZE, truth, "y")
+    predictions = Predictions("classification", truth, said, None, ("x", "y", "z"))
+    found = audited(monkeypatch, predictions, groups_of("a", "b"))
+    gap = found.content["columns"]["group"]["differences"]["accuracy"]
+    assert gap["value"] == pytest.approx(0.5)
+
+
+def test_one_group_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = audited(monkeypatch, labels({"a": 0.5}), groups_of("a"))
+    assert found.content == {"columns": {}}
+    assert "No sensitive column" in found.intro
+
+
+def test_a_limit_of_what_is_not_measured_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConfigError, match="fairness.limits: found 'mean_error'"):
+        audited(monkeypatch, labels({"a": 1.0}), groups_of("a"), mean_error=1)
+
+
+def test_a_setting_that_is_not_valid_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "responsible_ai_config.yaml"
+    path.write_text("fairness: {limit: {}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_audit_settings(path)
+    assert str(path) in str(error.value)
+    assert "fairness.limit: unknown key" in str(error.value)
