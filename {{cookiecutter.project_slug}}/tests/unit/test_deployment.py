@@ -9,6 +9,8 @@ import pytest
 from scripts.deployment import main
 from src.models import release as module
 from src.models.artifact import load_model, record_path, save_model
+from src.models.directory_registry import DirectoryRegistry
+from src.models.directory_registry import DirectoryRegistry
 from src.models.release import (
     current_model,
     current_release,
@@ -185,6 +187,7 @@ def deploy(
     """The command, as a function of its options, that releases to ``location``."""
     monkeypatch.setenv("MLOPS_DEPLOYMENT__LOCATION", str(location))
     monkeypatch.setenv("MLOPS_PATHS__MODELS", str(model_path.parent))
+    monkeypatch.setenv("MLOPS_REGISTRY__BACKEND", "directory")
 
     def command(*options: str) -> None:
         monkeypatch.setattr(sys, "argv", ["deployment.py", *options])
@@ -199,14 +202,26 @@ def test_the_command_releases_and_rolls_back(
     deploy: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    registry = DirectoryRegistry(model_path.parent / "registry")
+    with pytest.raises(ModelError, match="no champion yet"):
+        deploy("--env", "staging")
     for weight in (1, 2):
         train(model_path, weight)
+        registry.promote(registry.register(model_path, "new"), "better")
         deploy("--env", "staging")
         assert f"{current_release(location)} is in use" in capsys.readouterr().out
     deploy("--env", "staging")
     assert "already" in capsys.readouterr().out
     deploy("--env", "staging", "--rollback")
     assert weight_in_use(location) == 1
+
+
+def test_without_a_champion_the_command_says_what_to_do(
+    model_path: Path, deploy: Callable[..., None]
+) -> None:
+    train(model_path, 1)
+    with pytest.raises(ModelError, match="no champion yet; run `make promote`"):
+        deploy("--env", "staging")
 
 
 def test_the_command_releases_any_model_it_is_given(
