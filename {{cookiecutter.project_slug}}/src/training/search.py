@@ -7,8 +7,9 @@ because trials are drawn in batches, each from the results of the batches before
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -21,7 +22,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from pandas import DataFrame, Series
 from tqdm import tqdm
 
@@ -35,6 +36,16 @@ from src.utils.errors import ConfigError, ModelError
 STUDY_FILE = "search.db"
 WARM_UP_TRIALS = 5
 FEW_TRIALS = 4  # too few to tell which parameter matters
+
+logger = logging.getLogger(__name__)
+
+
+class Rowwise(NamedTuple):
+    """The training rows, and what else a fit takes, one value per row."""
+
+    X: DataFrame
+    y: Series
+    per_row: dict[str, ArrayLike]
 
 
 class HyperparameterSearchStrategy(TrainingStrategy):
@@ -74,10 +85,10 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         folds = make_folds(
             model.task, y_train, settings.training.folds, settings.seed, in_order
         )
-        study = self._study(X_train, y_train)
-        self._run(study, model, X_train, y_train, folds)
-        finished = study.get_trials(states=(TrialState.COMPLETE,))
-        if not finished:
+        data = Rowwise(X_train, y_train, kwargs)
+        study = self._study(data)
+        self._run(study, model, data, folds)
+        if not study.get_trials(states=(TrialState.COMPLETE,)):
             raise ModelError(
                 f"search: none of {len(study.trials)} trials could be fitted; expected "
                 "other ranges under search.space in config/model_config.yaml"
@@ -87,19 +98,19 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         self.search = self._summary(study)
         return best.fit(X_train, y_train, **kwargs)
 
-    def _study(self, X: DataFrame, y: Series) -> optuna.Study:
+    def _study(self, data: Rowwise) -> optuna.Study:
         """Return the study of these rows and settings, begun or not."""
         path = self.settings.paths.models / STUDY_FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         return optuna.create_study(
             storage=f"sqlite:///{path}",
-            study_name=self._identity(X, y),
+            study_name=self._identity(data),
             direction="maximize" if self.higher_is_better else "minimize",
             pruner=optuna.pruners.MedianPruner(WARM_UP_TRIALS, n_warmup_steps=1),
             load_if_exists=True,
         )
 
-    def _identity(self, X: DataFrame, y: Series) -> str:
+    def _identity(self, data: Rowwise) -> str:
         """Return a name that all that decides the result goes into."""
         chosen = self.settings
         decisive = {
@@ -110,10 +121,12 @@ class HyperparameterSearchStrategy(TrainingStrategy):
             "split": chosen.preprocessing.split.method,
             "features": chosen.features.model_dump(mode="json"),
             "batch": chosen.search.batch,
-            "space": {name: repr(d) for name, d in self.space.items()},
+            "space": [(name, repr(d)) for name, d in self.space.items()],
+            "columns": [*map(str, data.X.columns), *sorted(data.per_row)],
         }
         digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
-        for part in (X, y):
+        per_row = {n: np.asarray(v) for n, v in sorted(data.per_row.items())}
+        for part in (data.X.assign(**per_row), data.y):
             digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy())
         return digest.hexdigest()[:16]
 
@@ -121,67 +134,92 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         self,
         study: optuna.Study,
         model: BaseModel,
-        X: DataFrame,
-        y: Series,
+        data: Rowwise,
         folds: Sequence[tuple[Rows, Rows]],
     ) -> None:
-        """Run the trials that are missing, batch by batch."""
+        """Run the trials that are missing, batch by batch.
+
+        The study holds finished trials only. Each batch is drawn, and pruned, in
+        memory from the trials before it, so that one that a killed process has begun
+        is drawn again as it was, and what is missing of it is run.
+        """
         wanted, batch = self.settings.search.trials, self.settings.search.batch
-        done = sum(trial.state.is_finished() for trial in study.trials)
+        done = len(study.trials)
         with tqdm(total=wanted, initial=done, desc="search", unit="trial") as progress:
             while done < wanted:
-                drawn = self._draw(study, min(wanted, (done // batch + 1) * batch))
-                results = Parallel(self.settings.search.workers, prefer="threads")(
-                    delayed(self._try)(trial, model, X, y, folds) for trial in drawn
+                start = done // batch * batch
+                drawn = self._draw(study, start, min(wanted, start + batch))
+                results = Parallel(
+                    self.settings.search.workers,
+                    prefer="threads",
+                    return_as="generator",
+                )(
+                    delayed(self._try)(t, model, data, folds)
+                    for t in drawn[done - start :]
                 )
-                for trial, (value, state) in zip(drawn, results, strict=True):
-                    study.tell(trial, value, state)
-                done += len(drawn)
-                progress.update(len(drawn))
+                for finished in results:
+                    study.add_trial(finished)
+                    done += 1
+                    progress.update()
 
-    def _draw(self, study: optuna.Study, end: int) -> list[optuna.Trial]:
-        """Return the trials up to number ``end`` that are to be run.
+    def _draw(self, study: optuna.Study, start: int, end: int) -> list[optuna.Trial]:
+        """Return the trials ``start`` to ``end``, as the trials before decide them.
 
-        Those that a killed process has left are run again with their parameters. Each
-        is drawn with a seed of its own, so that it is the same in any process.
+        Each is drawn with a seed of its own, so that it is the same in any process.
         """
-        left = study.get_trials(states=(TrialState.RUNNING,))
-        drawn = [optuna.Trial(study, trial._trial_id) for trial in left]
-        for number in range(len(study.trials), end):
-            study.sampler = optuna.samplers.TPESampler(seed=self.settings.seed + number)
-            drawn.append(study.ask(fixed_distributions=self.space))
+        memory = optuna.create_study(direction=study.direction, pruner=study.pruner)
+        memory.add_trials(study.trials[:start])
+        drawn = []
+        for number in range(start, end):
+            memory.sampler = optuna.samplers.TPESampler(
+                seed=self.settings.seed + number
+            )
+            drawn.append(memory.ask(fixed_distributions=self.space))
         return drawn
 
     def _try(
         self,
         trial: optuna.Trial,
         model: BaseModel,
-        X: DataFrame,
-        y: Series,
+        data: Rowwise,
         folds: Sequence[tuple[Rows, Rows]],
-    ) -> tuple[float | None, TrialState]:
-        """Return the mean metric over the folds of a trial, and how it ended."""
+    ) -> FrozenTrial:
+        """Return a trial as it ended, its value the mean metric over the folds."""
+        X, y, per_row = data
+        means: dict[int, float] = {}
+        state = TrialState.COMPLETE
+        scores: list[Scores] = []
         try:
             candidate = model.with_params(**trial.params)
-        except ModelError:
-            return None, TrialState.FAIL
-        known = trial.storage.get_trial(trial._trial_id).intermediate_values
-        scores: list[Scores] = []
-        for step, fold in enumerate(folds):
-            scores += cross_validate(candidate, X, y, [fold])
-            value = self._mean(scores)
-            if not np.isfinite(value):
-                return None, TrialState.FAIL
-            if step not in known:  # a killed process may have reported it
-                trial.report(value, step)
-            if step + 1 < len(folds) and trial.should_prune():
-                return value, TrialState.PRUNED
-        return value, TrialState.COMPLETE
+            for step, fold in enumerate(folds):
+                scores += cross_validate(candidate, X, y, [fold], **per_row)
+                means[step] = self._mean(scores)
+                if step > 0:  # the pruner takes the best report, the easiest fold's
+                    trial.report(means[step], step)
+                if step + 1 < len(folds) and trial.should_prune():
+                    state = TrialState.PRUNED
+                    break
+        except ModelError as error:
+            logger.warning("trial %d: %s", trial.number, error)
+            state = TrialState.FAIL
+        return optuna.trial.create_trial(
+            state=state,
+            value=None if state == TrialState.FAIL else means[max(means)],
+            params=trial.params,
+            distributions=self.space,
+            intermediate_values=means,
+        )
 
     def _mean(self, scores: Sequence[Scores]) -> float:
-        """Return the mean of the metric, over the folds where it is defined."""
+        """Return the mean of the metric, over the folds where it is defined.
+
+        Raises:
+            ModelError: If it is defined in none.
+        """
         values = [score[self.metric] for score in scores if self.metric in score]
-        return float(np.mean(values)) if values else float("nan")
+        if not values:
+            raise ModelError(f"{self.metric} is not defined in the first folds")
+        return float(np.mean(values))
 
     def _summary(self, study: optuna.Study) -> dict[str, Any]:
         """Return the trials and the best of them, as JSON can hold them."""
