@@ -30,6 +30,18 @@ def card_path(settings: Settings) -> Path:
     return settings.registry.cards / f"{settings.registry.model}.md"
 
 
+def check_owner(settings: Settings) -> Path:
+    """Return the part of the card that its owner writes.
+
+    Raises:
+        ConfigError: If it is missing.
+    """
+    path = settings.registry.cards / INTENDED_USE
+    if not path.exists():
+        raise ConfigError(f"{path}: file not found; say there what the model is for")
+    return path
+
+
 def write_card(
     registry: ModelRegistry, settings: Settings, evaluation: Evaluation | None = None
 ) -> Path:
@@ -109,9 +121,7 @@ def render_card(registry: ModelRegistry, version: Version, settings: Settings) -
             f"version {version.number} has no evaluation in the registry, so there is "
             "no card; register it with `make promote`"
         )
-    owner = settings.registry.cards / INTENDED_USE
-    if not owner.exists():
-        raise ConfigError(f"{owner}: file not found; say there what the model is for")
+    owner = check_owner(settings)
     folder = _pictures(version, settings)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

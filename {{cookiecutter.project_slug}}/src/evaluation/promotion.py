@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from src.evaluation.bootstrap import Measurement, measure
 from src.evaluation.gate import Decision, Rule, decide
-from src.evaluation.model_card import write_card
+from src.evaluation.model_card import check_owner, write_card
 from src.evaluation.performance import predict
 from src.evaluation.report import summarise, write_report
 from src.evaluation.run import Evaluated, evaluate_model
@@ -61,6 +61,7 @@ def promote(
     _write(result, decision, settings)
     if dry_run:
         return Outcome(decision, False, None)
+    check_owner(settings)
     version = registry.register(model_path, why)
     summary = summarise(result.evaluation, result.subject, settings)
     registry.attach(version, "evaluation", summary)

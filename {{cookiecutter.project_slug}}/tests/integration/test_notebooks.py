@@ -28,6 +28,7 @@ def client(configured: Settings) -> Iterator[NotebookClient]:
         for name in ("data", "models", "reports"):
             path = getattr(configured.paths, name)
             environment.setenv(f"MLOPS_PATHS__{name.upper()}", str(path))
+        environment.setenv("MLOPS_TRACKING__BACKEND", configured.tracking.backend)
         schema_path = str(configured.data.schema_path)
         environment.setenv("MLOPS_DATA__SCHEMA_PATH", schema_path)
         environment.setenv("PYTHONPATH", str(PROJECT_ROOT))

@@ -1,0 +1,289 @@
+"""From a trained model to a champion, a refusal, or a rollback."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts import model_card, promote as command
+from src.data.preprocessing import preprocess
+from src.evaluation.model_card import card_path
+from src.evaluation.promotion import Outcome, promote, roll_back
+from src.models.directory_registry import DirectoryRegistry
+from src.models.registry import make_registry
+from src.training.train import train
+from src.utils.config import ModelSettings, Settings
+from src.utils.errors import ConfigError, ModelError
+from tests.fixtures.synthetic import TARGET, bring
+
+MakeProject = Callable[..., Settings]
+OWN_WORDS = "## Intended use\n\nTo test, and nothing else.\n"
+
+
+@pytest.fixture
+def project(make_project: MakeProject, tmp_path: Path) -> Settings:
+    """A project whose linear model is trained and not yet promoted."""
+    registry = {"model": "synthetic", "cards": tmp_path / "cards"}
+    settings = make_project(rows=600, registry=registry)
+    settings.registry.cards.mkdir()
+    (settings.registry.cards / "intended_use.md").write_text(OWN_WORDS, "utf-8")
+    bring(settings)
+    preprocess(settings)
+    train(settings)
+    return settings
+
+
+def with_model(settings: Settings, kind: str, **params: float) -> Settings:
+    model = ModelSettings(type=kind, params=params)
+    return settings.model_copy(update={"model": model})
+
+
+def promoted(settings: Settings, why: str = "a test", **options: bool) -> Outcome:
+    path = settings.paths.models / "latest_model.joblib"
+    return promote(path, settings, why, **options)
+
+
+def test_the_first_model_becomes_champion_with_its_evidence(project: Settings) -> None:
+    outcome = promoted(project, "the first")
+
+    registry = make_registry(project)
+    champion = registry.champion()
+    assert outcome.promoted and champion is not None
+    evaluation = registry.attached(champion, "evaluation")
+    assert evaluation and evaluation["model"]["sha256"] == champion.sha256
+    register, event = registry.history()
+    assert (register.action, event.action) == ("register", "promote")
+    assert event.why.startswith("the first: all ")
+    assert event.details["gate"]["passed"] is True
+    page = (project.paths.reports / "evaluation.html").read_text("utf-8")
+    assert "Against the baseline" in page
+
+
+def test_the_champion_again_changes_nothing(project: Settings) -> None:
+    promoted(project)
+    before = make_registry(project).history()
+
+    outcome = promoted(project)
+
+    assert outcome.decision is None
+    assert make_registry(project).history() == before
+
+
+def test_a_degraded_model_is_refused_and_the_champion_stays(project: Settings) -> None:
+    promoted(project)
+    train(with_model(project, "linear", C=0.0001))
+
+    outcome = promoted(project)
+
+    registry = make_registry(project)
+    champion = registry.champion()
+    assert not outcome.promoted and outcome.decision is not None
+    assert champion is not None and champion.number == 1
+    assert registry.history()[-1].action == "reject"
+    assert "ROC AUC against the champion" in registry.history()[-1].why
+    assert json.loads((project.paths.reports / "gate.json").read_text("utf-8")) == (
+        outcome.decision.content()
+    )
+    assert "❌" in (project.paths.reports / "gate.md").read_text("utf-8")
+
+
+def test_bad_new_data_do_not_make_a_champion(project: Settings) -> None:
+    promoted(project)
+    source = Path(project.data.source)
+    rows = pd.read_csv(source)
+    labels = rows[TARGET].to_numpy()
+    rows[TARGET] = np.random.default_rng(3).permutation(labels)
+    rows.to_csv(source, index=False)
+    bring_again(project)
+    train(project)
+
+    outcome = promoted(project)
+
+    assert outcome.decision is not None and not outcome.promoted
+    assert "Against the baseline" in outcome.decision.why
+
+
+def bring_again(settings: Settings) -> None:
+    """Ingest and split the source anew."""
+    for file in settings.paths.raw.glob("*"):
+        file.unlink()
+    bring(settings)
+    preprocess(settings)
+
+
+def test_a_tie_makes_the_newer_model_champion(project: Settings) -> None:
+    promoted(project)
+    # One step more of the solver changes bits of the model, and no prediction.
+    train(with_model(project, "linear", C=1.0000001))
+
+    outcome = promoted(project)
+
+    assert outcome.promoted
+    champion = make_registry(project).champion()
+    assert champion is not None and champion.number == 2
+
+
+def test_new_rows_are_said_where_the_champion_is_compared(project: Settings) -> None:
+    promoted(project)
+    other_split = project.model_copy(update={"seed": project.seed + 1})
+    preprocess(other_split)
+    train(other_split)
+
+    outcome = promoted(other_split)
+
+    assert outcome.decision is not None
+    told = [rule.found for rule in outcome.decision.rules if rule.is_about_champion]
+    assert ["test rows may be among them" in found for found in told] == [True]
+
+
+def test_a_champion_that_is_gone_is_no_comparison(project: Settings) -> None:
+    promoted(project)
+    registry = DirectoryRegistry(project.paths.models / "registry")
+    champion = registry.champion()
+    assert champion is not None
+    registry.fetch(champion).unlink()
+    train(with_model(project, "linear", C=0.5))
+
+    outcome = promoted(project)
+
+    assert outcome.decision is not None and not outcome.promoted
+    assert "cannot be measured" in outcome.decision.why
+
+
+def test_an_override_promotes_and_is_written_down(project: Settings) -> None:
+    promoted(project)
+    train(with_model(project, "linear", C=0.0001))
+
+    outcome = promoted(project, "the columns changed", override=True)
+
+    event = make_registry(project).history()[-1]
+    assert outcome.promoted and event.action == "promote"
+    assert event.why.startswith("the columns changed")
+    assert event.why.endswith("promoted all the same")
+    assert event.details["gate"]["passed"] is False
+
+
+def test_a_dry_run_decides_and_changes_no_registry(project: Settings) -> None:
+    outcome = promoted(project, dry_run=True)
+
+    assert outcome.decision is not None and outcome.decision.passed
+    assert make_registry(project).history() == []
+    assert not card_path(project).exists()
+
+
+def test_without_the_words_of_the_owner_nothing_is_promoted(project: Settings) -> None:
+    (project.registry.cards / "intended_use.md").unlink()
+
+    with pytest.raises(ConfigError, match="intended_use.md: file not found"):
+        promoted(project)
+
+    assert make_registry(project).champion() is None
+
+
+def run_command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> None:
+    for module in (command, model_card):
+        monkeypatch.setattr(module, "settings_from", lambda _: settings)
+    monkeypatch.setattr(sys, "argv", ["promote.py", *arguments])
+    (model_card if arguments == ("--check",) else command).main()
+
+
+def test_the_command_ends_with_status_1_for_a_refused_model(
+    project: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_command(project, monkeypatch)
+    assert "version 1 is the champion" in capsys.readouterr().out
+    run_command(project, monkeypatch)
+    assert "is the champion already" in capsys.readouterr().out
+    train(with_model(project, "linear", C=0.0001))
+    with pytest.raises(SystemExit) as ended:
+        run_command(project, monkeypatch, "--dry-run")
+    assert ended.value.code == 1
+    with pytest.raises(SystemExit) as ended:
+        run_command(project, monkeypatch)
+    assert ended.value.code == 1
+    assert "version 2 is refused" in capsys.readouterr().out
+
+
+def test_a_rollback_brings_champion_and_card_back(
+    project: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    promoted(project)
+    first = card_path(project).read_text("utf-8")
+    train(with_model(project, "linear", C=0.5))
+    promoted(project)
+    assert card_path(project).read_text("utf-8") != first
+
+    run_command(project, monkeypatch, "--rollback", "--why", "complaints")
+
+    assert "version 1 is the champion again" in capsys.readouterr().out
+    assert card_path(project).read_text("utf-8") == first
+    assert make_registry(project).history()[-1].why == "complaints"
+    with pytest.raises(ModelError, match="no champion before"):
+        roll_back(project, "again")
+
+
+def test_the_card_says_what_there_is_to_say(project: Settings) -> None:
+    promoted(project)
+
+    text = card_path(project).read_text("utf-8")
+
+    champion = make_registry(project).champion()
+    assert champion is not None and champion.sha256 in text
+    assert "To test, and nothing else." in text
+    for heading in ("Data", "How good it is", "Groups", "What made it", "The decision"):
+        assert f"## {heading}\n" in text
+    assert "| ROC AUC | 0." in text and "| city | Oslo |" in text
+    for picture in [line for line in text.splitlines() if line.startswith("![")]:
+        path = picture.partition("(")[2].removesuffix(")")
+        assert (project.registry.cards / path).exists()
+    assert picture
+    assert "\n\n\n" not in text
+
+
+def test_the_card_is_checked_against_the_champion(
+    project: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_command(project, monkeypatch, "--check")
+    assert "no champion yet, and no card" in capsys.readouterr().out
+    promoted(project)
+    run_command(project, monkeypatch, "--check")
+    old = card_path(project).read_text("utf-8")
+    train(with_model(project, "linear", C=0.5))
+    promoted(project)
+    run_command(project, monkeypatch, "--check")
+
+    card_path(project).write_text(old, "utf-8")
+    with pytest.raises(ModelError, match="line 3: found .*version 1.*version 2"):
+        run_command(project, monkeypatch, "--check")
+    card_path(project).unlink()
+    with pytest.raises(ModelError, match="file not found"):
+        run_command(project, monkeypatch, "--check")
+
+
+def test_a_card_without_a_champion_is_found(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card_path(project).write_text("# somebody's card\n", "utf-8")
+
+    with pytest.raises(ModelError, match="the registry has no champion"):
+        run_command(project, monkeypatch, "--check")
+
+
+def test_the_words_of_the_owner_are_never_changed(project: Settings) -> None:
+    promoted(project)
+
+    words = (project.registry.cards / "intended_use.md").read_text("utf-8")
+
+    assert words == OWN_WORDS
