@@ -53,7 +53,7 @@ def reported() -> Iterator[None]:
     except MlflowException as error:
         problem = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"the registry in MLflow cannot be used: {problem}; look whether the server "
+            f"the registry in MLflow cannot be used: {problem}; see whether the server "
             "is up and its files are there"
         ) from None
 

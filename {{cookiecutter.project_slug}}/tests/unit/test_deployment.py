@@ -10,7 +10,6 @@ from scripts.deployment import main
 from src.models import release as module
 from src.models.artifact import load_model, record_path, save_model
 from src.models.directory_registry import DirectoryRegistry
-from src.models.directory_registry import DirectoryRegistry
 from src.models.release import (
     current_model,
     current_release,

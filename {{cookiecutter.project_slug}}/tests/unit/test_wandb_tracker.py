@@ -1,0 +1,65 @@
+"""Runs of Weights & Biases, read back from what was written offline."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from scripts.evaluation import evaluate_files
+from src.data.preprocessing import preprocess
+from src.tracking import wandb_tracker as module
+from src.training.train import train
+from src.utils.config import Settings
+from tests.fixtures.synthetic import bring
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+MakeProject = Callable[..., Settings]
+
+
+@pytest.fixture
+def tracked(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """A project that is split, trained with folds, and evaluated, offline."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    settings = make_project(
+        tracking={"backend": "wandb", "experiment": "synthetic"},
+        training={"strategy": "cross_validation", "folds": 2},
+    )
+    bring(settings)
+    preprocess(settings)
+    train(settings)
+    model = settings.paths.models / "latest_model.joblib"
+    evaluate_files(model, settings.paths.processed / "test.csv", settings)
+    yield settings
+
+
+def test_an_offline_run_holds_what_is_synced_later(tracked: Settings) -> None:
+    record = json.loads((tracked.paths.models / "latest_model.json").read_text("utf-8"))
+    run_id = record["tracking"]["run_id"]
+    folders = sorted((tracked.paths.models.parent / "wandb").glob("offline-run-*"))
+
+    # What `wandb sync` reads: a log of records, whose texts are not compressed.
+    written = {
+        folder: b"".join(file.read_bytes() for file in folder.glob("*.wandb"))
+        for folder in folders
+    }
+    own = b"".join(written[f] for f in folders if f.name.endswith(run_id))
+    others = [log for f, log in written.items() if not f.name.endswith(run_id)]
+    for word in ("train.roc_auc", "test.roc_auc", "model_type", "train_sha256"):
+        assert word.encode() in own
+    assert len(others) == 2, "one run for each fold"
+    assert all(run_id.encode() in log and b"roc_auc" in log for log in others)
+    files = {path.name for folder in folders for path in folder.rglob("*")}
+    assert {"configuration.yaml", "latest_model.json", "evaluation.html"} <= files
+
+
+def test_nothing_is_sent_to_anybody_unasked() -> None:
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+    assert module.MODE_NAME in os.environ
