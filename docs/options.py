@@ -33,13 +33,11 @@ SPECIAL = {
 }
 
 # What somebody who looks for another tool wants to know.
-NOTES = {
-    "experiment_tracking": """\
+NOTES = {"experiment_tracking": """\
 Neptune, which guides to MLOps often name, is no choice: its hosted service shut down on
 2026-03-05. `mlflow` is the nearest replacement that you host yourself, `wandb` the
 nearest hosted one.
-"""
-}
+"""}
 
 HEAD = """\
 <!-- Written by docs/options.py from cookiecutter.json and the ownership table. -->

@@ -67,10 +67,11 @@ def within(path: str, entries: list[str]) -> bool:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The files of the projects that the default answers give for either task."""
+    """The files of projects in which every choice that owns files was made."""
     folder = tmp_path_factory.mktemp("documented")
     made = files(generate(folder / "classification"))
-    return made | files(generate(folder / "regression", task="regression"))
+    other = {"task": "regression", "experiment_tracking": "wandb"}
+    return made | files(generate(folder / "regression", **other))
 
 
 def commands() -> set[str]:

@@ -54,6 +54,8 @@ def promote(
     registry = make_registry(settings)
     champion = registry.champion()
     if champion and champion.sha256 == load_record(model_path)["model_sha256"]:
+        text = f"### The model is version {champion.number}, the champion already\n"
+        write_text(settings.paths.reports / "gate.md", text)
         return Outcome(None, False, champion)
     test_path = settings.paths.processed / "test.csv"
     result = evaluate_model(model_path, test_path, settings)

@@ -7,6 +7,7 @@ the folder of models.
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -116,7 +117,8 @@ class MlflowTracker(Tracker):
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
         """Record numbers that came out."""
-        entries = [Metric(k, float(v), 0, step or 0) for k, v in metrics.items()]
+        now = int(1000 * time.time())  # of two values, the later one counts
+        entries = [Metric(k, float(v), now, step or 0) for k, v in metrics.items()]
         self.client.log_batch(run_id, metrics=entries)
 
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:

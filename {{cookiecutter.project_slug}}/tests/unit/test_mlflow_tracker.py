@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,21 @@ def test_the_logged_model_predicts_the_same_and_has_signature_and_example(
     assert "income" in info.signature.inputs.input_names()
     assert info.saved_input_example_info is not None
     assert info.flavors["sklearn"]["serialization_format"] == "skops"
+
+
+def test_a_figure_that_is_measured_again_replaces_the_one_before(
+    tracked: MakeProject,
+) -> None:
+    settings = tracked()
+    tracker = module.make_tracker(settings)
+
+    with tracker.run("twice") as run_id:
+        tracker.log_metrics(run_id, {"test.roc_auc": 0.9})
+        time.sleep(0.002)  # the time of a figure is kept in milliseconds
+        tracker.log_metrics(run_id, {"test.roc_auc": 0.5})
+
+    client, _ = connect(settings)
+    assert client.get_run(run_id).data.metrics == {"test.roc_auc": 0.5}
 
 
 def test_a_run_that_fails_says_so(tracked: MakeProject) -> None:
