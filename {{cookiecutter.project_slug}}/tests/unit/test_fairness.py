@@ -33,7 +33,9 @@ def audited(
     schema = DataSchema.model_validate(
         {"name": "made up", "sensitive": ["group"], "columns": columns}
     )
-    chosen = AuditSettings.model_validate({"fairness": {"limits": limits}})
+    chosen = AuditSettings.model_validate(
+        {"fairness": {"limits": limits, "bootstrap_samples": 10}}
+    )
     monkeypatch.setattr(fairness, "load_audit_settings", lambda: chosen)
     rows = pd.DataFrame({"group": pd.Series(groups, dtype="str")})
     context = AuditContext(None, rows, rows, schema, predictions)
