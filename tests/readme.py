@@ -73,7 +73,7 @@ def run(commands: list[str], folder: Path, environment: dict[str, str]) -> str:
             start_new_session=True,
         )
         try:
-            status = shell.wait(timeout=900)
+            status = shell.wait(timeout=2400)
         finally:
             stop_group(shell.pid)
     printed = log.read_text(encoding="utf-8")
