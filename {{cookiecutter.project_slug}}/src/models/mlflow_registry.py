@@ -177,8 +177,9 @@ class MlflowRegistry(ModelRegistry):
             return
         key, _, count = tags[PENDING].partition(" ")
         events = self.history()
+        reigns = reigns_of(events)
         aliases = {
-            "champion": (reigns_of(events) or [None])[-1],
+            "champion": reigns[-1] if reigns else None,
             "challenger": challenger_of(events),
         }
         for alias, number in aliases.items():

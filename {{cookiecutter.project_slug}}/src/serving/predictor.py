@@ -114,7 +114,7 @@ class Predictor:
         threshold = self.record.get("decision_threshold")
         if threshold is None:
             return np.asarray(shares.argmax(axis=1))
-        return (shares[:, 1] >= threshold).astype(np.intp)
+        return np.asarray(shares[:, 1] >= threshold, dtype=np.intp)
 
     def _date_problems(self, name: str, given: Column) -> list[Problem]:
         """Return what is wrong with the dates of a column; missing ones are not."""
