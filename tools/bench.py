@@ -1,4 +1,4 @@
-"""`make bench`: generation, combinations and training, each against its floor."""
+"""`make bench`: generation, combinations, training and gate, each against its floor."""
 
 import json
 import os
@@ -42,8 +42,8 @@ def seconds(action: Callable[[], object], repeats: int = REPEATS) -> float:
     return statistics.median(times)
 
 
-def command(*words: str | Path, folder: Path = ROOT) -> None:
-    """Run a command quietly; what it printed is shown if it fails."""
+def command(*words: str | Path, folder: Path = ROOT) -> str:
+    """Run a command and return what it printed; that is shown if it fails."""
     result = subprocess.run(
         [str(word) for word in words],
         cwd=folder,
@@ -54,6 +54,7 @@ def command(*words: str | Path, folder: Path = ROOT) -> None:
     )
     if result.returncode != 0:
         sys.exit(f"{' '.join(map(str, words))} failed:\n{result.stdout}")
+    return result.stdout
 
 
 def generate(template: Path, folder: Path) -> None:
@@ -104,12 +105,14 @@ def training(folder: Path) -> list[Row]:
     library = seconds(lambda: command(python, "-c", "import mlflow", folder=project))
     script = ROOT / "tools" / "bare_training.py"
     bare = seconds(lambda: command(python, script, folder=project))
+    decision = command(python, ROOT / "tools" / "large_gate.py", folder=project)
     pipeline = seconds(lambda: command("make", "pipeline", folder=project), repeats=3)
     return [
         ("train.py, untracked", f"{full:.2f} s", f"{full / bare:.2f}x"),
         ("  the same fit in a bare script", f"{bare:.2f} s", "1.00x"),
         ("train.py, tracked by MLflow", f"{tracked:.2f} s", f"{tracked / full:.2f}x"),
         ("  of it, `import mlflow`", f"{library:.2f} s", f"{library / full:.2f}x"),
+        ("gate, 1,000,000 test rows", f"{float(decision):.1f} s", ""),
         ("make pipeline", f"{pipeline:.2f} s", f"{pipeline / bare:.1f}x"),
     ]
 

@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from src.data.columns import ColumnType
 from src.data.schema import DataSchema
 from src.evaluation.bootstrap import Measurement, Score, interval, measure
-from src.evaluation.metrics import Predictions, primary_metric
+from src.evaluation.metrics import Predictions, encode, primary_metric
 from src.evaluation.slices import slice_masks
 from src.models.factory import ModelFactory
 from src.utils.config import EvaluationSettings, Settings
@@ -205,13 +205,16 @@ def _classes(predictions: Predictions) -> list[ClassResult]:
     """Return the result for each class that rows are of or are predicted to be of."""
     if predictions.task == "regression":
         return []
-    labels = np.union1d(predictions.y_true, predictions.y_pred)
+    coded = encode(predictions)
+    present = np.union1d(coded.y_true, coded.y_pred)
     columns = precision_recall_fscore_support(
-        predictions.y_true, predictions.y_pred, labels=labels, zero_division=0
+        coded.y_true, coded.y_pred, labels=present, zero_division=0
     )
     return [
-        ClassResult(str(label), int(rows), float(precision), float(recall), float(f1))
-        for label, precision, recall, f1, rows in zip(labels, *columns, strict=True)
+        ClassResult(
+            coded.labels[k], int(rows), float(precision), float(recall), float(f1)
+        )
+        for k, precision, recall, f1, rows in zip(present, *columns, strict=True)
     ]
 
 

@@ -191,6 +191,28 @@ def test_many_rows_are_sampled_in_blocks(
     assert all(len(values) == 10 for values in result.replicates.values())
 
 
+@pytest.mark.parametrize("predictions", [labelled(2, rows=3000), numeric(3000)])
+def test_samples_of_a_part_of_many_rows_give_the_intervals_of_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, predictions: Predictions
+) -> None:
+    whole = measure(predictions, 0.9, samples=400, seed=0)
+    monkeypatch.setattr("src.evaluation.bootstrap.SAMPLE_ROWS", 300)
+    part = measure(predictions, 0.9, samples=400, seed=1)
+    for name, score in part.scores.items():
+        spread = whole.replicates[name].std()
+        assert score.value == whole.scores[name].value
+        assert part.replicates[name].std() == pytest.approx(spread, rel=0.2)
+        assert part.replicates[name].mean() == pytest.approx(score.value, abs=spread)
+
+
+def test_samples_of_a_part_of_many_rows_are_the_same_for_two_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("src.evaluation.bootstrap.SAMPLE_ROWS", 50)
+    one, other = (measure(numeric(), 0.9, samples=20, seed=4) for _ in range(2))
+    assert (one.replicates["mae"] == other.replicates["mae"]).all()
+
+
 def test_no_interval_where_most_samples_leave_the_metric_undefined() -> None:
     assert interval(np.array([np.nan, np.nan, 1.0]), 0.95) == (None, None)
     assert interval(np.array([np.nan, 1.0, 1.0]), 0.95) == (1.0, 1.0)
