@@ -1,7 +1,7 @@
 """The gate on a million test rows: how long measuring and deciding take.
 
-Run in a generated project by its own Python, after `make pipeline`; the model stands for
-champion and challenger alike. Prints the seconds, without those of the predictions.
+Run in a generated project by its own Python, after `make pipeline`; the model stands
+for champion and challenger alike. Prints the seconds, without those of the predictions.
 """
 
 import time

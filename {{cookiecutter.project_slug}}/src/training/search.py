@@ -127,7 +127,9 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
         per_row = {n: np.asarray(v) for n, v in sorted(data.per_row.items())}
         for part in (data.X.assign(**per_row), data.y):
-            digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy())
+            digest.update(
+                pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes()
+            )
         return digest.hexdigest()[:16]
 
     def _run(
