@@ -37,6 +37,7 @@ def tracked(
     train(settings)
     model = settings.paths.models / "latest_model.joblib"
     evaluate_files(model, settings.paths.processed / "test.csv", settings)
+    module.wandb.teardown()  # as at the end of a command: waits until all is written
     yield settings
 
 
