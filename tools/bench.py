@@ -102,16 +102,16 @@ def training(folder: Path) -> list[Row]:
     tracked = seconds(lambda: command(*train, folder=project))
     untracked = ("env", "MLOPS_TRACKING__BACKEND=none", *train)
     full = seconds(lambda: command(*untracked, folder=project))
-    library = seconds(lambda: command(python, "-c", "import mlflow", folder=project))
     script = ROOT / "tools" / "bare_training.py"
     bare = seconds(lambda: command(python, script, folder=project))
+    library = seconds(lambda: command(python, script, "--mlflow", folder=project))
     decision = command(python, ROOT / "tools" / "large_gate.py", folder=project)
     pipeline = seconds(lambda: command("make", "pipeline", folder=project), repeats=3)
     return [
         ("train.py, untracked", f"{full:.2f} s", f"{full / bare:.2f}x"),
         ("  the same fit in a bare script", f"{bare:.2f} s", "1.00x"),
         ("train.py, tracked by MLflow", f"{tracked:.2f} s", f"{tracked / full:.2f}x"),
-        ("  of it, `import mlflow`", f"{library:.2f} s", f"{library / full:.2f}x"),
+        ("  the bare script with MLflow", f"{library:.2f} s", f"{library / bare:.2f}x"),
         ("gate, 1,000,000 test rows", f"{float(decision):.1f} s", ""),
         ("make pipeline", f"{pipeline:.2f} s", f"{pipeline / bare:.1f}x"),
     ]
