@@ -1,10 +1,17 @@
-"""Confidence intervals of metrics, by the bootstrap."""
+"""Confidence intervals of metrics, by the bootstrap.
+
+Of more than ``SAMPLE_ROWS`` rows, samples of so many are drawn, and how far they are
+from what is measured on all rows is scaled by the root of the share that they are: the
+m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n
+observations", 1997). A million rows then cost little more than twenty thousand.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from src.evaluation.metrics import Coded, Floats, Predictions, encode, prepare
 
@@ -53,11 +60,6 @@ def measure(
     "An Introduction to the Bootstrap", 1993, chapter 13). It says how much the metric
     would vary with other test rows, not with another training.
 
-    Of more than ``SAMPLE_ROWS`` rows, samples of so many are drawn, and how far they
-    are from the metric of all rows is scaled by the root of the share that they are:
-    the m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n
-    observations", 1997). A million rows then cost no more than twenty thousand.
-
     Args:
         predictions: What is measured; at least one row.
         confidence: The coverage of the intervals, between 0 and 1.
@@ -71,14 +73,13 @@ def measure(
     coded, rows = encode(predictions), len(predictions.y_true)
     values = prepare(coded)(np.ones((rows, 1)))
     blocks = list(_sampled(coded, samples, seed))
-    scale = np.sqrt(min(1, SAMPLE_ROWS / rows))
     scores, undefined, replicates = {}, {}, {}
     for name, value in values.items():
         if not np.isfinite(value[0]):
             undefined[name] = CONSTANT_TARGET if name == "r2" else ONE_CLASS
             continue
         drawn = np.concatenate([block[name] for block in blocks])
-        replicates[name] = value + scale * (drawn - value)
+        replicates[name] = as_of_all(drawn, value, rows)
         low, high = interval(replicates[name], confidence) if rows > 1 else (None, None)
         scores[name] = Score(float(value[0]), low, high)
     return Measurement(rows, scores, undefined, replicates)
@@ -104,16 +105,37 @@ def interval(
     return float(low), float(high)
 
 
+def draw(rows: int, samples: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the positions of the rows of each bootstrap sample, drawn with replacement.
+
+    A sample has as many rows as there are, or ``SAMPLE_ROWS`` if there are more; what
+    is measured on it then goes through ``as_of_all``.
+    """
+    random = np.random.default_rng(seed)
+    for _ in range(samples):
+        yield random.integers(rows, size=min(rows, SAMPLE_ROWS))
+
+
+def as_of_all(drawn: Floats, value: Floats | float, rows: int) -> Floats:
+    """Return replicates as they would be if each sample had all ``rows``.
+
+    Args:
+        drawn: What was measured on the samples.
+        value: The same, of all rows.
+        rows: How many these are.
+    """
+    scaled: Floats = value + np.sqrt(min(1, SAMPLE_ROWS / rows)) * (drawn - value)
+    return scaled
+
+
 def _sampled(coded: Coded, samples: int, seed: int) -> Iterator[dict[str, Floats]]:
     """Yield the metrics of bootstrap samples, block by block."""
     rows = len(coded.y_true)
     if rows <= SAMPLE_ROWS:
         yield from map(prepare(coded), _resamples(rows, samples, seed))
         return
-    random = np.random.default_rng(seed)
     once = np.ones((SAMPLE_ROWS, 1))
-    for _ in range(samples):
-        drawn = random.integers(rows, size=SAMPLE_ROWS)
+    for drawn in draw(rows, samples, seed):
         yield prepare(coded.take(drawn))(once)
 
 
