@@ -11,6 +11,7 @@ from pandas import DataFrame
 
 from scripts import evaluation
 from src.data.preprocessing import preprocess
+from src.tracking import recording
 from src.tracking.recording import installed, run_of, tracking_of
 from src.tracking.tracker import NoTracker, Tracker, make_tracker
 from src.training import train as train_module
@@ -86,7 +87,7 @@ class Notebook(Tracker):
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
     """Where the trainings and evaluations of a test are recorded."""
     found = Notebook()
-    for module in (train_module, evaluation):
+    for module in (train_module, recording):
         monkeypatch.setattr(module, "make_tracker", lambda _: found)
     return found
 
