@@ -1,6 +1,7 @@
 """What is recorded of a training and of an evaluation, whatever the backend."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,7 @@ def record_decision(
         tracker.log_file(run_id, file, "report")
 
 
+@cache  # reading them takes longer than a small training
 def installed() -> str:
     """Return every installed distribution, as a requirements file pins them."""
     pins = {f"{d.metadata['Name']}=={d.version}" for d in distributions()}

@@ -196,6 +196,55 @@ def test_a_slice_below_its_floor_does_not_pass(make_project: MakeProject) -> Non
     assert failed(decision) == ["ROC AUC where city is Lima"]
 
 
+def test_a_slice_is_held_against_its_floor_by_its_value_alone(
+    make_project: MakeProject,
+) -> None:
+    few = measured(classifier(1, rows=30))
+    score = few.scores["roc_auc"]
+    assert score.low is not None and score.low < score.value
+    floor = (score.low + score.value) / 2
+    settings = make_project(gate={"slice_floors": {"roc_auc": floor}})
+    slices = [SliceResult("city", "Rome", 30, None, None, few)]
+
+    decision = decide(evaluated(classifier(1), settings, slices), None, [], settings)
+
+    assert "ROC AUC where city is Rome" in [rule.name for rule in decision.rules]
+    assert decision.passed
+
+
+def test_slices_that_are_not_measured_are_said_and_do_not_fail(
+    make_project: MakeProject,
+) -> None:
+    settings = make_project(gate={"slice_floors": {"roc_auc": 0.7, "accuracy": 0.1}})
+    whole = classifier(1)
+    one_class = measured(whole.select(whole.y_true == "yes"))
+    slices = [
+        SliceResult("city", "Oslo", ROWS, None, None, measured(whole)),
+        SliceResult("city", "Rome", 3, None, None, None),
+        SliceResult("city", "Lima", one_class.rows, None, None, one_class),
+    ]
+
+    decision = decide(evaluated(whole, settings, slices), None, [], settings)
+
+    assert decision.passed
+    assert decision.notes == [
+        "ROC AUC was not measured where city is Rome (3 rows, too few), "
+        "city is Lima (all rows are of one class).",
+        "Accuracy was not measured where city is Rome (3 rows, too few).",
+    ]
+    assert decision.content()["notes"] == decision.notes
+    assert decision.notes[0] in decision.markdown()
+
+
+def test_nothing_is_said_of_slices_without_a_floor(make_project: MakeProject) -> None:
+    settings = make_project()
+    slices = [SliceResult("city", "Rome", 3, None, None, None)]
+
+    decision = decide(evaluated(classifier(1), settings, slices), None, [], settings)
+
+    assert decision.notes == []
+
+
 def test_a_check_of_an_audit_counts(make_project: MakeProject) -> None:
     settings = make_project()
     check = Check("difference by city", 0.3, 0.1, False, "at most")
