@@ -116,31 +116,33 @@ def test_the_interval_of_a_difference_holds_zero_where_it_may_be_chance(
     assert (gap["most"], gap["least"]) == ("b", "a")
 
 
-def test_the_interval_of_equalized_odds_is_that_of_the_larger_rate_in_each_sample(
+def test_equalized_odds_are_no_chance_where_one_of_the_two_rates_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said = labels({"a": 0.5, "b": 0.5})
-    # Of the negative rows all of a and none of b are called positive; of the positive
-    # ones about as many of either, so that their difference may be chance.
-    negative = said.y_true == "no"
-    said.y_pred[negative] = np.where(np.arange(2 * SIZE) < SIZE, "yes", "no")[negative]
-    differences = audited(monkeypatch, said, groups_of("a", "b")).content["columns"][
-        "group"
-    ]["differences"]
-    assert differences["equalized_odds_difference"]["value"] == 1.0
-    assert differences["equalized_odds_difference"]["low"] == 1.0
-    assert differences["true_positive_rate"]["low"] <= 0
-
-
-def test_a_limit_holds_up_to_the_difference_itself(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    said, groups = labels({"a": 0.75, "b": 0.25}), groups_of("a", "b")
-    (held,) = audited(monkeypatch, said, groups, selection_rate=0.5).checks
-    (broken,) = audited(monkeypatch, said, groups, selection_rate=0.49).checks
-    assert held.passed and not broken.passed
-    assert (broken.value, broken.limit) == (0.5, 0.49)
-    assert "group" in broken.name
+    # By group: 10 rows that are yes, 90 that are no, and how many are said to be yes.
+    parts = [(6, 10), (40, 90), (3, 10), (18, 90)]
+    said = np.concatenate([np.arange(rows) < found for found, rows in parts])
+    truth = np.tile(np.repeat([True, False], [10, 90]), 2)
+    names = np.array(["no", "yes"], dtype=object)
+    predictions = Predictions(
+        "classification",
+        names[truth.astype(int)],
+        names[said.astype(int)],
+        None,
+        ("no", "yes"),
+    )
+    found = audited(monkeypatch, predictions, groups_of("a", "b"))
+    differences = found.content["columns"]["group"]["differences"]
+    larger, smaller, both = (
+        differences[name]
+        for name in (
+            "true_positive_rate",
+            "false_positive_rate",
+            "equalized_odds_difference",
+        )
+    )
+    assert both["value"] == larger["value"] == pytest.approx(0.3)
+    assert larger["low"] < 0 < smaller["low"] <= both["low"]
 
 
 @pytest.mark.parametrize(

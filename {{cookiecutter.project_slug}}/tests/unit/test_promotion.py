@@ -90,7 +90,7 @@ def test_the_history_says_who_when_why_from_which_to_which_and_by_what_rules(
     outcome = promoted(project, "the rows of May")
 
     event = make_registry(project).history()[-1]
-    assert outcome.decision is not None
+    assert outcome.decision is not None and outcome.decision.notes == []
     assert (event.action, event.who) == ("promote", "ada")
     assert (event.previous, event.version) == (1, 2)
     assert event.why.startswith("the rows of May: all ")
