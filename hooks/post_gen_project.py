@@ -77,6 +77,7 @@ OWNED_PATHS = {
             "src/audits/explanation.py",
             "src/audits/fairness.py",
             "src/audits/settings.py",
+            "tests/integration/test_responsible_ai.py",
             "tests/unit/test_explanation.py",
             "tests/unit/test_fairness.py",
         ],

@@ -206,6 +206,31 @@ def bucket(folder: Path) -> Iterator[int]:
     server.stop()
 
 
+def check_known_gap(reports: Path) -> None:
+    """The report of the census sample shows what is known of it.
+
+    Men are predicted to earn more than $50,000 far more often than women; by how much
+    is no chance, and the page says so.
+    """
+    content = json.loads((reports / "evaluation.json").read_text())
+    found = content["audits"]["fairness"]["columns"]["sex"]
+    women, men = (found["groups"][g]["selection_rate"] for g in ("Female", "Male"))
+    assert women["high"] < men["low"]
+    for name in ("demographic_parity_difference", "equalized_odds_difference"):
+        gap = found["differences"][name]
+        assert (gap["most"], gap["least"]) == ("Male", "Female")
+        assert 0 < gap["low"] < gap["value"] < gap["high"]
+    assert found["differences"]["demographic_parity_difference"]["low"] > 0.1
+    page = (reports / "evaluation.html").read_text(encoding="utf-8")
+    section = page.partition("<h2>Fairness</h2>")[2].partition("</section>")[0]
+    groups, differences = section.partition("<h3>sex: differences</h3>")[::2]
+    assert "<h3>sex</h3>" in groups
+    for group in ("Female", "Male"):
+        assert f'<th scope="row">{group}</th>' in groups
+    assert "demographic parity difference" in differences
+    assert "Male above Female" in differences
+
+
 LOCAL = "dvc remote add --default storage ../storage"
 S3 = """\
 dvc remote add --default storage s3://storage/project
@@ -226,3 +251,4 @@ def test_the_commands_of_the_guide_work_verbatim(
     project = generate(folder, {})
     commands = GUIDE.format(remote=remote.format(port=bucket))
     readme.run([commands], project, environment(interpreter(version)))
+    check_known_gap(project / "reports")

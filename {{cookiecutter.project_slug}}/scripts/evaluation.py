@@ -10,15 +10,11 @@ from pathlib import Path
 
 from src.evaluation.metrics import METRICS
 from src.evaluation.performance import Evaluation
-from src.evaluation.pictures import make_pictures
 from src.evaluation.report import format_number, format_score, write_report
 from src.evaluation.run import evaluate_model
-from src.tracking.recording import record_evaluation, run_of
-from src.tracking.tracker import make_tracker
+from src.tracking.recording import record_evaluation, recorded_run
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
-from src.utils.files import read_json
-from src.utils.visualization import to_svg
 
 VERDICTS = {
     "better": "the model is better than the baseline",
@@ -64,19 +60,10 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
         ModelError: If the model cannot be used on these rows.
     """
     result = evaluate_model(model_path, test_path, settings)
-    page, summary = write_report(result.evaluation, result.subject, settings)
-    run_id = run_of(result.subject.record, settings)
-    if run_id is not None:
-        pictures = make_pictures(result.evaluation, settings.evaluation.confidence)
-        record_evaluation(
-            make_tracker(settings),
-            run_id,
-            read_json(summary),
-            [page, summary],
-            {p.name: to_svg(p.figure) for p in pictures},
-        )
-    shown = table(result.evaluation)
-    return f"{shown}\n\n{VERDICTS[result.evaluation.verdict]}\n{page}\n{summary}"
+    report = write_report(result.evaluation, result.subject, settings)
+    record_evaluation(*recorded_run(result.subject.record, settings), report)
+    said = [table(result.evaluation), "", VERDICTS[result.evaluation.verdict]]
+    return "\n".join([*said, str(report.page), str(report.summary)])
 
 
 def table(evaluation: Evaluation) -> str:

@@ -79,12 +79,13 @@ def said(outcome: Outcome) -> str:
 
 
 def table(decision: Decision) -> list[str]:
-    """Return the rules, one line each."""
-    return [
+    """Return the rules and the notes, one line each."""
+    rules = [
         f"{'ok' if rule.passed else 'NO':<3}{rule.name}: {rule.found}, "
         f"expected {rule.expected}"
         for rule in decision.rules
     ]
+    return [*rules, *(f"{'':<3}{note}" for note in decision.notes)]
 
 
 if __name__ == "__main__":

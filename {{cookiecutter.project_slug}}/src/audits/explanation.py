@@ -22,7 +22,7 @@ from sklearn.ensemble import (
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
-from src.audits.audit import Audit, AuditContext, Table
+from src.audits.audit import Audit, AuditContext, Check, Table
 from src.audits.settings import load_audit_settings
 from src.evaluation.pictures import Picture
 from src.evaluation.report import format_number
@@ -65,22 +65,28 @@ def audit(context: AuditContext, settings: Settings) -> Audit:
     background = _sample(context.train, chosen.background, settings.seed)
     found = explain_rows(context.pipeline, background, rows)
     if found is None:
-        shares, how = _by_permutation(context, rows, settings), "permutation"
+        importance, how = _by_permutation(context, rows, settings), "permutation"
     else:
-        shares, how = found.values.abs().mean(), "SHAP"
-    shares = shares.sort_values(ascending=False, kind="stable")
-    tables = [_global_table(shares, how)]
+        importance, how = found.values.abs().mean(), "SHAP"
+    importance = importance.sort_values(ascending=False, kind="stable")
+    shares = _shares(importance)
+    tables = [_global_table(importance, shares, how)]
     if found is not None:
         tables.append(_row_table(context.pipeline, found, rows, chosen.top))
-    content = {"method": how, "importance": {k: float(v) for k, v in shares.items()}}
+    content = {
+        "method": how,
+        "importance": {k: float(v) for k, v in importance.items()},
+        "shares": {k: float(v) for k, v in shares.items()},
+    }
     return Audit(
         "explanation",
         "Explanation",
         f"What the model goes by, on {len(rows)} test rows, by {how}. A column that "
         "the model goes by need not be a cause.",
         tables,
-        [_picture(shares, how)],
-        content=content,
+        [_picture(importance, how)],
+        _checks(shares, chosen.max_share),
+        content,
     )
 
 
@@ -190,11 +196,31 @@ def _sample(frame: DataFrame, rows: int, seed: int) -> DataFrame:
     return frame if len(frame) <= rows else frame.sample(rows, random_state=seed)
 
 
-def _global_table(shares: "Series[float]", how: str) -> Table:
+def _shares(importance: "Series[float]") -> "Series[float]":
+    """Return the part of each column; none has one if no column matters."""
+    sizes = importance.clip(lower=0)  # shuffling may help by chance
+    return sizes / (sizes.sum() or 1.0)
+
+
+def _checks(shares: "Series[float]", limit: float | None) -> list[Check]:
+    """Return the limit on the column with the largest share, and whether it holds."""
+    if limit is None:
+        return []
+    largest, name = float(shares.max()), shares.idxmax()
+    label = f"share of {name} in what the model goes by"
+    return [Check(label, largest, limit, largest <= limit, "at most")]
+
+
+def _global_table(
+    importance: "Series[float]", shares: "Series[float]", how: str
+) -> Table:
     """Return the importance of each column."""
     label = "mean size of the contribution" if how == "SHAP" else "loss of score"
-    rows = [[str(name), format_number(float(v))] for name, v in shares.items()]
-    return Table("On the whole", ["column", label], rows)
+    rows = [
+        [str(name), format_number(float(value)), f"{share:.1%}"]
+        for (name, value), share in zip(importance.items(), shares, strict=True)
+    ]
+    return Table("On the whole", ["column", label, "share"], rows)
 
 
 def _row_table(
@@ -217,9 +243,9 @@ def _row_table(
     return Table("Single rows", ["row", "prediction", "what decided"], lines)
 
 
-def _picture(shares: "Series[float]", how: str) -> Picture:
+def _picture(importance: "Series[float]", how: str) -> Picture:
     """Return the columns that matter most as bars."""
-    top = {str(name): float(value) for name, value in shares.head(MAX_BARS).items()}
+    top = {str(name): float(value) for name, value in importance.head(MAX_BARS).items()}
     label = "mean |SHAP value|" if how == "SHAP" else "loss of score"
     told = ", ".join(f"{name} {value:.3g}" for name, value in top.items())
     return Picture(

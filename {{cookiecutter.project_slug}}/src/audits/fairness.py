@@ -1,27 +1,51 @@
 """How differently the model treats the groups of each sensitive column.
 
-Rates by group and their differences are measured with Fairlearn, with confidence
-intervals by its bootstrap. A difference is a question to people, not a verdict: the
-groups may differ in what is predicted, too.
+Measures and their differences are those of Fairlearn, with bootstrap intervals. A
+difference is a question to people, not a verdict: the groups may differ in what is
+predicted, too.
 """
 
-import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
 from src.audits.audit import Audit, AuditContext, Check, Table
 from src.audits.settings import FairnessSettings, load_audit_settings
-from src.evaluation.metrics import Predictions
+from src.evaluation.bootstrap import interval
+from src.evaluation.metrics import Floats, Predictions
 from src.evaluation.report import format_number
 from src.evaluation.slices import slice_masks
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
 
 Metrics = dict[str, Callable[..., float]]
+
+# The differences that have names of their own, as in Fairlearn: each is the largest of
+# the differences of these rates.
+NAMED = {
+    "demographic_parity_difference": ("selection_rate",),
+    "equalized_odds_difference": ("true_positive_rate", "false_positive_rate"),
+}
+
+
+class Gap(NamedTuple):
+    """The largest difference between two groups.
+
+    Attributes:
+        value: In all rows; not a number where no two groups can be compared.
+        samples: Between the same two groups in each bootstrap sample.
+        most: The group that has the most.
+        least: The group that has the least.
+    """
+
+    value: float
+    samples: Floats
+    most: str | None
+    least: str | None
 
 
 def audit(context: AuditContext, settings: Settings) -> Audit:
@@ -45,7 +69,7 @@ def audit(context: AuditContext, settings: Settings) -> Audit:
             metrics, truth[used], predicted[used], groups[used], chosen, settings
         )
         content[name] = result
-        tables.append(_table(name, result, metrics))
+        tables += [_group_table(name, result, metrics), _difference_table(name, result)]
         checks += _checks(name, result, chosen)
     return Audit(
         "fairness",
@@ -64,8 +88,8 @@ def audit(context: AuditContext, settings: Settings) -> Audit:
 
 def compare(
     metrics: Metrics,
-    truth: Any,
-    predicted: Any,
+    truth: NDArray[Any],
+    predicted: NDArray[Any],
     groups: "pd.Series[Any]",
     chosen: FairnessSettings,
     settings: Settings,
@@ -82,55 +106,88 @@ def compare(
 
     Returns:
         ``groups``: rows, and each metric as value, low and high, by group;
-        ``differences``: the same for the difference of each metric.
+        ``differences``: the same for the difference of each metric, with the groups
+        that have the most and the least. Those two are held while the samples are
+        drawn: the interval holds zero where the difference may be chance.
     """
-    from fairlearn.metrics import MetricFrame
+    labels, codes = np.unique(groups.to_numpy(dtype=object), return_inverse=True)
 
-    tail = (1 - settings.evaluation.confidence) / 2
-    with warnings.catch_warnings():
-        # Of a rate that is defined in no sample: it has no interval, as is shown.
-        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-        frame = MetricFrame(
-            metrics=metrics,
-            y_true=truth,
-            y_pred=predicted,
-            sensitive_features=groups.to_numpy(dtype=object),
-            n_boot=chosen.bootstrap_samples,
-            ci_quantiles=[tail, 1 - tail],
-            random_state=settings.seed,
-        )
-    low, high = frame.by_group_ci
-    least, most = frame.difference_ci()
-    # A group alone differs from no other one.
-    difference = frame.difference().where(frame.by_group.count() > 1)
-    counts = groups.value_counts()
-    return {
-        "groups": {
-            str(group): {"rows": int(counts[group])}
-            | {
-                name: _interval(
-                    frame.by_group.loc[group, name],
-                    low.loc[group, name],
-                    high.loc[group, name],
-                )
-                for name in metrics
-            }
-            for group in frame.by_group.index
-        },
-        "differences": {
-            name: _interval(difference[name], least[name], most[name])
-            for name in metrics
-        },
+    def by_group(rows: NDArray[np.intp]) -> list[list[float]]:
+        parts = [rows[codes[rows] == code] for code in range(len(labels))]
+        return [
+            [
+                metric(truth[part], predicted[part]) if len(part) else np.nan
+                for metric in metrics.values()
+            ]
+            for part in parts
+        ]
+
+    count, random = len(truth), np.random.default_rng(settings.seed)
+    values = np.array(by_group(np.arange(count)))
+    samples = np.array(
+        [
+            by_group(random.integers(count, size=count))
+            for _ in range(chosen.bootstrap_samples)
+        ]
+    )
+    confidence = settings.evaluation.confidence
+    found: dict[str, Any] = {"groups": {}, "differences": {}}
+    for code, label in enumerate(labels):
+        found["groups"][str(label)] = {"rows": int((codes == code).sum())} | {
+            name: _score(values[code, k], samples[:, code, k], confidence)
+            for k, name in enumerate(metrics)
+        }
+    gaps = {
+        name: _gap(labels, values[:, k], samples[:, :, k])
+        for k, name in enumerate(metrics)
     }
+    for name in _named(metrics):
+        gaps[name] = _largest([gaps[part] for part in NAMED[name]])
+    for name, gap in gaps.items():
+        found["differences"][name] = _score(gap.value, gap.samples, confidence) | {
+            "most": gap.most,
+            "least": gap.least,
+        }
+    return found
+
+
+def _gap(labels: NDArray[Any], values: Floats, samples: Floats) -> Gap:
+    """Return the difference between the groups with the most and the least."""
+    order = [k for k in np.argsort(values, kind="stable") if np.isfinite(values[k])]
+    if len(order) < 2:
+        return Gap(np.nan, samples[:, 0], None, None)  # nothing to compare with
+    most, least = order[-1], order[0]
+    return Gap(
+        values[most] - values[least],
+        samples[:, most] - samples[:, least],
+        str(labels[most]),
+        str(labels[least]),
+    )
+
+
+def _largest(gaps: list[Gap]) -> Gap:
+    """Return the largest difference, in each sample too; undefined if one is."""
+    chosen = max(gaps, key=lambda gap: (np.isnan(gap.value), gap.value))
+    return chosen._replace(samples=np.maximum.reduce([gap.samples for gap in gaps]))
+
+
+def _score(value: float, samples: Floats, confidence: float) -> dict[str, Any]:
+    """Return a value with the ends of its interval; None for what is not defined."""
+    if not np.isfinite(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = interval(samples, confidence)
+    return {"value": float(value), "low": low, "high": high}
+
+
+def _named(metrics: Iterable[str]) -> list[str]:
+    """Return the named differences of these metrics."""
+    known = set(metrics)
+    return [name for name, parts in NAMED.items() if known.issuperset(parts)]
 
 
 def _measured(predictions: Predictions) -> tuple[Metrics, Any, Any]:
     """Return what is compared, with truth and prediction as the functions take them."""
-    from fairlearn.metrics import (
-        false_positive_rate,
-        selection_rate,
-        true_positive_rate,
-    )
+    from fairlearn.metrics import selection_rate
 
     truth, predicted = predictions.y_true, predictions.y_pred
     if predictions.task == "regression":
@@ -144,23 +201,19 @@ def _measured(predictions: Predictions) -> tuple[Metrics, Any, Any]:
     positive = predictions.classes[1]
     rates: Metrics = {
         "selection_rate": selection_rate,
-        "true_positive_rate": _defined(true_positive_rate, 1),
-        "false_positive_rate": _defined(false_positive_rate, 0),
+        "true_positive_rate": _among(1, selection_rate),
+        "false_positive_rate": _among(0, selection_rate),
         "accuracy": accuracy_score,
     }
     return rates, (truth == positive).astype(int), (predicted == positive).astype(int)
 
 
-def _defined(rate: Callable[..., float], actual: int) -> Callable[..., float]:
-    """Return ``rate``, not a number without rows of the ``actual`` class.
+def _among(actual: int, rate: Callable[..., float]) -> Callable[..., float]:
+    """Return ``rate`` of the rows that are ``actual``; not a number without any."""
 
-    It would be 0 there, and make a difference that nobody has seen.
-    """
-
-    def measure(truth: Any, predicted: Any) -> float:
-        if not (np.asarray(truth) == actual).any():
-            return float("nan")
-        return rate(truth, predicted, pos_label=1)
+    def measure(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
+        rows = truth == actual
+        return rate(truth[rows], predicted[rows]) if rows.any() else np.nan
 
     return measure
 
@@ -176,11 +229,12 @@ def _check_limits(chosen: FairnessSettings, metrics: Metrics) -> None:
     Raises:
         ConfigError: If there are such limits.
     """
+    known = [*metrics, *_named(metrics)]
     for name in chosen.limits:
-        if name not in metrics:
+        if name not in known:
             raise ConfigError(
                 f"config/responsible_ai_config.yaml: fairness.limits: found {name!r}, "
-                f"expected one of: {', '.join(metrics)}"
+                f"expected one of: {', '.join(known)}"
             )
 
 
@@ -194,24 +248,36 @@ def _groups(context: AuditContext, name: str, min_rows: int) -> "pd.Series[Any]"
     return groups
 
 
-def _interval(value: Any, low: Any, high: Any) -> dict[str, float | None]:
-    """Return a value with the ends of its interval; None for what is not defined."""
-    numbers = {"value": value, "low": low, "high": high}
-    return {k: float(v) if np.isfinite(v) else None for k, v in numbers.items()}
-
-
-def _table(name: str, result: dict[str, Any], metrics: Metrics) -> Table:
-    """Return the groups, and their largest differences as the last line."""
-    columns = ["group", "rows", *(metric.replace("_", " ") for metric in metrics)]
+def _group_table(name: str, result: dict[str, Any], metrics: Metrics) -> Table:
+    """Return the metrics of each group."""
+    columns = ["group", "rows", *(_words(metric) for metric in metrics)]
     lines = [
         [group, f"{found['rows']:,}", *(_shown(found[metric]) for metric in metrics)]
         for group, found in result["groups"].items()
     ]
-    differences = [_shown(result["differences"][metric]) for metric in metrics]
-    return Table(name, columns, [*lines, ["largest difference", "", *differences]])
+    return Table(name, columns, lines)
 
 
-def _shown(found: dict[str, float | None]) -> str:
+def _difference_table(name: str, result: dict[str, Any]) -> Table:
+    """Return the largest differences, and the two groups of each."""
+    lines = [
+        [
+            _words(metric),
+            _shown(found),
+            f"{found['most']} above {found['least']}" if found["most"] else "–",
+        ]
+        for metric, found in result["differences"].items()
+    ]
+    columns = ["measure", "largest difference", "between"]
+    return Table(f"{name}: differences", columns, lines)
+
+
+def _words(metric: str) -> str:
+    """Return the name of a metric as people read it."""
+    return metric.replace("_", " ")
+
+
+def _shown(found: dict[str, Any]) -> str:
     """Return a value with its interval."""
     text = format_number(found["value"])
     if found["low"] is None:
@@ -224,11 +290,11 @@ def _checks(name: str, result: dict[str, Any], chosen: FairnessSettings) -> list
     checks = []
     for metric, limit in chosen.limits.items():
         value = result["differences"][metric]["value"]
-        label = f"difference of {metric.replace('_', ' ')} by {name}"
+        what = _words(metric) if metric in NAMED else f"difference of {_words(metric)}"
         # What is not defined cannot be shown to hold.
         held = value is not None and value <= limit
         text = "at most" if value is not None else "not defined, expected at most"
-        checks.append(Check(label, value or 0.0, limit, held, text))
+        checks.append(Check(f"{what} by {name}", value or 0.0, limit, held, text))
     return checks
 
 
@@ -242,8 +308,8 @@ def _intro(context: AuditContext, settings: Settings) -> str:
     classes = context.predictions.classes
     if len(classes) == 2:
         text += (
-            f"The selection rate is the share predicted {classes[1]}; the larger "
-            "difference of the true and the false positive rate is what is called the "
-            "equalized odds difference, that of the selection rate demographic parity."
+            f"The selection rate is the share predicted {classes[1]}; its difference "
+            "is the demographic parity difference. The equalized odds difference is "
+            "the larger one of the true and the false positive rate. "
         )
-    return text.strip()
+    return text + "A difference whose interval holds zero may be chance."

@@ -9,15 +9,19 @@ from src.utils.errors import ConfigError
 
 
 class ExplanationSettings(Section):
-    """How many rows are explained, and how much is said of each."""
+    """How many rows are explained, how much is said of each, and what is too much.
+
+    ``max_share`` is the largest share of the importance that one column may have.
+    """
 
     rows: int = Field(default=300, ge=1)
     background: int = Field(default=100, ge=1)
     top: int = Field(default=5, ge=1)
+    max_share: float | None = Field(default=None, gt=0, le=1)
 
 
 class FairnessSettings(Section):
-    """How groups are compared, and by how much they may differ, by metric."""
+    """How groups are compared, and by how much they may differ, by measure."""
 
     bootstrap_samples: int = Field(default=100, ge=10)
     limits: dict[str, float] = {}

@@ -1,13 +1,13 @@
 """The gate: what a challenger must hold to become the champion."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from src.audits.audit import Check
 from src.evaluation.bootstrap import Measurement
 from src.evaluation.metrics import METRICS, primary_metric
-from src.evaluation.performance import Evaluation, improvement
+from src.evaluation.performance import Evaluation, SliceResult, improvement
 from src.evaluation.report import format_number
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
@@ -23,21 +23,25 @@ class Rule(NamedTuple):
         found: What the challenger has.
         expected: What it should have.
         passed: Whether it has.
-        is_about_champion: Whether the champion was looked at for it.
     """
 
     name: str
     found: str
     expected: str
     passed: bool
-    is_about_champion: bool = False
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a challenger becomes champion, and why."""
+    """Whether a challenger becomes champion, and why.
+
+    Attributes:
+        rules: What was asked of it; all must hold.
+        notes: What a reader should know besides, such as what was not measured.
+    """
 
     rules: list[Rule]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -56,7 +60,8 @@ class Decision:
         """Return it as JSON can hold it."""
         fields = ("name", "found", "expected", "passed")
         rules = [{f: getattr(rule, f) for f in fields} for rule in self.rules]
-        return {"passed": self.passed, "why": self.why, "rules": rules}
+        verdict = {"passed": self.passed, "why": self.why}
+        return verdict | {"rules": rules, "notes": self.notes}
 
     def markdown(self) -> str:
         """Return it as a table for a pull request."""
@@ -71,6 +76,7 @@ class Decision:
                 rule.expected,
             ]
             lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        lines += [f"\n{_cell(note)}" for note in self.notes]
         return "\n".join(lines) + "\n"
 
 
@@ -100,7 +106,7 @@ def decide(
         Rule(c.name, format_number(c.value), f"{c.text} {c.limit:g}", c.passed)
         for c in checks
     ]
-    return Decision(rules)
+    return Decision(rules, list(_unmeasured(challenger, settings)))
 
 
 def _check_metrics(challenger: Evaluation, settings: Settings) -> None:
@@ -127,14 +133,38 @@ def _thresholds(challenger: Evaluation, settings: Settings) -> Iterator[Rule]:
 
 
 def _slice_floors(challenger: Evaluation, settings: Settings) -> Iterator[Rule]:
-    """Yield a rule for each measured slice, by its worst value."""
+    """Yield a rule for each measured slice.
+
+    The value decides, not its interval: by the worse end of it every small group would
+    fail for being small, by the better end it would pass for that. What keeps chance
+    out is that a slice of fewer than ``min_slice_rows`` is not measured.
+    """
     for name, limit in settings.gate.slice_floors.items():
         for part in challenger.slices:
             if part.measurement is None or name not in part.measurement.scores:
-                continue  # too few rows, or rows of one class: nothing is known
+                continue  # nothing is known, as a note says
             value = part.measurement.scores[name].value
             label = f"{METRICS[name].label} where {part.column} is {part.value}"
             yield _limit(label, name, value, limit)
+
+
+def _unmeasured(challenger: Evaluation, settings: Settings) -> Iterator[str]:
+    """Yield which slices each floor could not be held against."""
+    for name in settings.gate.slice_floors:
+        told = [
+            f"{part.column} is {part.value} ({reason})"
+            for part in challenger.slices
+            if (reason := _reason(part, name)) is not None
+        ]
+        if told:
+            yield f"{METRICS[name].label} was not measured where {', '.join(told)}."
+
+
+def _reason(part: SliceResult, name: str) -> str | None:
+    """Return why a metric of a slice is not known; None if it is."""
+    if part.measurement is None:
+        return f"{part.rows} rows, too few"
+    return part.measurement.undefined.get(name)
 
 
 def _limit(label: str, name: str, value: float | None, limit: float) -> Rule:
@@ -170,11 +200,11 @@ def _not_worse(
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(challenger.model, champion, settings)
     if gain is None or gain.low is None or gain.high is None:
-        return Rule(label, "no interval on these rows", "an interval", False, True)
+        return Rule(label, "no interval on these rows", "an interval", False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
     expected = f"better by at least {-margin:.4g}, by its interval"
-    return Rule(label, found, expected, gain.low >= -margin, True)
+    return Rule(label, found, expected, gain.low >= -margin)
 
 
 def _cell(text: str) -> str:

@@ -5,20 +5,19 @@ After Mitchell et al., "Model Cards for Model Reporting" (2019). The owner write
 from what the registry keeps with the champion, and the same gives the same text.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.evaluation.metrics import METRICS
-from src.evaluation.performance import Evaluation
-from src.evaluation.pictures import make_pictures
+from src.evaluation.pictures import Picture
 from src.evaluation.report import format_number
 from src.models.registry import ModelRegistry, Version
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, ModelError
 from src.utils.files import write_text
-from src.utils.visualization import to_svg
 
 TEMPLATE = "model_card.md.j2"
 INTENDED_USE = "intended_use.md"
@@ -43,15 +42,15 @@ def check_owner(settings: Settings) -> Path:
 
 
 def write_card(
-    registry: ModelRegistry, settings: Settings, evaluation: Evaluation | None = None
+    registry: ModelRegistry, settings: Settings, pictures: Sequence[Picture] = ()
 ) -> Path:
-    """Write the card of the champion, and its pictures where they can be drawn.
+    """Write the card of the champion, and its pictures where there are some.
 
     Args:
         registry: Where the champion is.
         settings: Where the card goes, and what the model is called.
-        evaluation: What the pictures show. Without it, as after a rollback, the
-            pictures of an earlier promotion are shown again.
+        pictures: What the report shows; the first go with the card. Without any, as
+            after a rollback, those of an earlier promotion are shown again.
 
     Returns:
         The path of the card.
@@ -63,11 +62,8 @@ def write_card(
     champion = registry.champion()
     if champion is None:
         raise ModelError("no champion yet, so no card; run `make promote`")
-    if evaluation is not None:
-        confidence = settings.evaluation.confidence
-        for picture in make_pictures(evaluation, confidence)[:MAX_PICTURES]:
-            path = _pictures(champion, settings) / f"{picture.name}.svg"
-            write_text(path, to_svg(picture.figure))
+    for picture in pictures[:MAX_PICTURES]:
+        write_text(_pictures(champion, settings) / f"{picture.name}.svg", picture.svg)
     path = card_path(settings)
     write_text(path, render_card(registry, champion, settings))
     return path

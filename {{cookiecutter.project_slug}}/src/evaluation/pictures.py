@@ -1,8 +1,10 @@
 """Which pictures a report shows, and what they say to those who cannot see them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,13 +24,19 @@ OTHERS = "(all others)"
 Curves = dict[str, tuple[Floats, Floats, float]]
 
 
-class Picture(NamedTuple):
+@dataclass(frozen=True)
+class Picture:
     """A figure, what it shows in words, how to read it, and the name of its file."""
 
     figure: Figure
     alt: str
     caption: str
     name: str
+
+    @cached_property
+    def svg(self) -> str:
+        """The figure as text, drawn once."""
+        return draw.to_svg(self.figure)
 
 
 def make_pictures(evaluation: Evaluation, confidence: float) -> list[Picture]:

@@ -1,5 +1,6 @@
 """Promotion: a challenger is measured beside the champion, and decided on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,15 +8,16 @@ from src.evaluation.bootstrap import Measurement, measure
 from src.evaluation.gate import Decision, Rule, decide
 from src.evaluation.model_card import check_owner, write_card
 from src.evaluation.performance import predict
-from src.evaluation.report import summarise, write_report
+from src.evaluation.report import write_report
 from src.evaluation.run import Evaluated, evaluate_model
 from src.models.artifact import load_model, load_record
 from src.models.registry import ModelRegistry, Version, make_registry
+from src.tracking.recording import record_decision, recorded_run
 from src.utils.config import Settings
 from src.utils.errors import DataError, ModelError
 from src.utils.files import write_json, write_text
 
-OTHER_ROWS = "; it was trained on other rows, and test rows may be among them"
+OTHER_ROWS = "The champion was trained on other rows, and test rows may be among them."
 
 
 class Outcome(NamedTuple):
@@ -36,7 +38,8 @@ def promote(
     """Make a model the champion if it passes the gate.
 
     Writes the decision to ``gate.json``, ``gate.md`` and the report, and, unless it is
-    a dry run, to the registry; the model card follows the champion.
+    a dry run, to the registry and to the run that made the model; the model card
+    follows the champion.
 
     Args:
         model_path: The model file; its record is beside it.
@@ -60,22 +63,26 @@ def promote(
     test_path = settings.paths.processed / "test.csv"
     result = evaluate_model(model_path, test_path, settings)
     decision = _decide(result, registry, champion, settings)
-    _write(result, decision, settings)
+    report = write_report(result.evaluation, result.subject, settings, decision)
+    files = _write(decision, settings)
     if dry_run:
         return Outcome(decision, False, None)
     check_owner(settings)
-    version = registry.register(model_path, why)
-    summary = summarise(result.evaluation, result.subject, settings)
-    registry.attach(version, "evaluation", summary)
-    registry.attach(version, "gate", decision.content())
     promoted = decision.passed or override
-    act = registry.promote if promoted else registry.reject
-    reason = f"{why}: {decision.why}" + (
-        "; promoted all the same" if promoted and not decision.passed else ""
-    )
-    act(version, reason, {"gate": decision.content()})
-    if promoted:
-        write_card(registry, settings, result.evaluation)
+    tracker, run_id = recorded_run(result.subject.record, settings)
+    with tracker.resume(run_id):  # first: where it cannot be recorded, nothing is done
+        version = registry.register(model_path, why)
+        registry.attach(version, "evaluation", report.content)
+        registry.attach(version, "gate", decision.content())
+        act = registry.promote if promoted else registry.reject
+        reason = f"{why}: {decision.why}" + (
+            "; promoted all the same" if promoted and not decision.passed else ""
+        )
+        act(version, reason, {"gate": decision.content()})
+        if promoted:
+            write_card(registry, settings, report.pictures)
+        verdict = _verdict(decision, promoted)
+        record_decision(tracker, run_id, version.number, verdict, files)
     return Outcome(decision, promoted, version)
 
 
@@ -107,19 +114,15 @@ def _decide(
     try:
         theirs = _measure(registry, champion, result, settings)
     except (DataError, ModelError) as error:
-        rules = decide(result.evaluation, None, checks, settings).rules
+        decision = decide(result.evaluation, None, checks, settings)
         found = f"the champion cannot be measured on these rows: {error}"
-        name = f"Against version {champion.number}"
-        return Decision([*rules, Rule(name, found, "a comparison", False)])
+        rule = Rule(f"Against version {champion.number}", found, "a comparison", False)
+        return replace(decision, rules=[*decision.rules, rule])
     decision = decide(result.evaluation, theirs, checks, settings)
     ours = result.subject.record["data"]["files"]["train.csv"]["sha256"]
     if champion.record["data"]["files"]["train.csv"]["sha256"] == ours:
         return decision
-    noted = [
-        rule._replace(found=rule.found + OTHER_ROWS) if rule.is_about_champion else rule
-        for rule in decision.rules
-    ]
-    return Decision(noted)
+    return replace(decision, notes=[*decision.notes, OTHER_ROWS])
 
 
 def _measure(
@@ -139,9 +142,16 @@ def _measure(
     )
 
 
-def _write(result: Evaluated, decision: Decision, settings: Settings) -> None:
-    """Write the decision for programs, for a pull request, and into the report."""
-    reports = settings.paths.reports
-    write_json(reports / "gate.json", decision.content())
-    write_text(reports / "gate.md", decision.markdown())
-    write_report(result.evaluation, result.subject, settings, decision)
+def _write(decision: Decision, settings: Settings) -> list[Path]:
+    """Write the decision for programs and for a pull request; return the files."""
+    path = settings.paths.reports / "gate.json"
+    write_json(path, decision.content())
+    write_text(path.with_suffix(".md"), decision.markdown())
+    return [path, path.with_suffix(".md")]
+
+
+def _verdict(decision: Decision, promoted: bool) -> str:
+    """Return what became of a challenger in a word."""
+    if decision.passed:
+        return "passed"
+    return "overridden" if promoted else "refused"

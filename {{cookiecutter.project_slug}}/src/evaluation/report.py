@@ -9,7 +9,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -26,7 +26,7 @@ from src.evaluation.pictures import (
 from src.models.artifact import Record
 from src.utils.config import PROJECT_ROOT, Settings, Task
 from src.utils.files import sha256_of, write_json, write_text
-from src.utils.visualization import for_dark_page, to_svg
+from src.utils.visualization import for_dark_page
 
 if TYPE_CHECKING:  # these look at reports in their turn
     from src.audits.audit import Audit
@@ -59,12 +59,28 @@ class Subject:
     audits: "Sequence[Audit]" = ()
 
 
+class Report(NamedTuple):
+    """A report that was written.
+
+    Attributes:
+        page: The file for people.
+        summary: The file for programs.
+        content: What programs read in it.
+        pictures: What the page shows of the whole model, drawn for whoever needs it.
+    """
+
+    page: Path
+    summary: Path
+    content: dict[str, Any]
+    pictures: list[Picture]
+
+
 def write_report(
     evaluation: Evaluation,
     subject: Subject,
     settings: Settings,
     decision: "Decision | None" = None,
-) -> tuple[Path, Path]:
+) -> Report:
     """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder.
 
     Args:
@@ -74,13 +90,15 @@ def write_report(
         decision: What the gate says of it, if it was asked.
 
     Returns:
-        The paths of the page and of the JSON file.
+        The files, and what is in them.
     """
     content = summarise(evaluation, subject, settings)
+    pictures = make_pictures(evaluation, settings.evaluation.confidence)
     page = settings.paths.reports / "evaluation.html"
-    write_json(page.with_suffix(".json"), content)
-    write_text(page, _render(evaluation, content, subject, settings, decision))
-    return page, page.with_suffix(".json")
+    report = Report(page, page.with_suffix(".json"), content, pictures)
+    write_json(report.summary, content)
+    write_text(page, _render(evaluation, report, subject, settings, decision))
+    return report
 
 
 def summarise(
@@ -167,7 +185,7 @@ def _slice(result: SliceResult) -> dict[str, Any]:
 
 def _render(
     evaluation: Evaluation,
-    content: dict[str, Any],
+    report: Report,
     subject: Subject,
     settings: Settings,
     decision: "Decision | None",
@@ -183,20 +201,17 @@ def _render(
     environment.filters |= {"number": format_number, "score": format_score}
     columns = dict.fromkeys(result.column for result in evaluation.slices)
     return environment.get_template(TEMPLATE).render(
-        content=content,
+        content=report.content,
         description=settings.project.description,
         schema=subject.schema,
         evaluation=evaluation,
         info=METRICS,
-        primary=content["primary_metric"],
+        primary=report.content["primary_metric"],
         confidence=f"{settings.evaluation.confidence:.0%}",
         min_rows=settings.evaluation.min_slice_rows,
         level=_level(evaluation),
         slice_metrics=SLICE_METRICS[settings.task],
-        pictures=[
-            _embed(picture)
-            for picture in make_pictures(evaluation, settings.evaluation.confidence)
-        ],
+        pictures=[_embed(picture) for picture in report.pictures],
         columns={name: _embed(slice_picture(evaluation, name)) for name in columns},
         search=subject.record.get("search"),
         search_pictures=[_embed(p) for p in search_pictures(subject.record)],
@@ -219,10 +234,9 @@ def _embed(picture: Picture | None) -> dict[str, Any] | None:
     """Return a picture as addresses that contain it, for light and for dark pages."""
     if picture is None:
         return None
-    svg = to_svg(picture.figure)
     return {
-        "light": _data_url(svg),
-        "dark": _data_url(for_dark_page(svg)),
+        "light": _data_url(picture.svg),
+        "dark": _data_url(for_dark_page(picture.svg)),
         "alt": picture.alt,
         "caption": picture.caption,
         "wide": picture.figure.get_figwidth() > WIDE_INCHES,

@@ -94,7 +94,14 @@ class MlflowTracker(Tracker):
     @contextmanager
     def resume(self, run_id: str) -> Iterator[str]:
         """Add to a run that has ended; see ``Tracker``."""
-        self.client.update_run(run_id, status="RUNNING")
+        try:
+            self.client.update_run(run_id, status="RUNNING")
+        except MlflowException:
+            raise ConfigError(
+                f"{URI_NAME} or tracking.uri: {mlflow.get_tracking_uri()!r} has no run "
+                f"{run_id}, which made the model; name the store that has it, train "
+                "the model here, or record nothing: MLOPS_TRACKING__BACKEND=none"
+            ) from None
         with self._until_end(run_id):
             yield run_id
 

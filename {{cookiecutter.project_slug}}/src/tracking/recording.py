@@ -1,16 +1,20 @@
 """What is recorded of a training and of an evaluation, whatever the backend."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pandas import DataFrame
 
 from src.models.artifact import Record, record_path
-from src.tracking.tracker import NONE, Tracker
+from src.tracking.tracker import NONE, NoTracker, Tracker, make_tracker
 from src.utils.config import Settings
+
+if TYPE_CHECKING:  # a training draws nothing
+    from src.evaluation.report import Report
 
 EXAMPLE_ROWS = 5
 
@@ -28,6 +32,18 @@ def run_of(record: Record, settings: Settings) -> str | None:
     if not tracking or tracking["backend"] != settings.tracking.backend:
         return None
     return str(tracking["run_id"])
+
+
+def recorded_run(record: Record, settings: Settings) -> tuple[Tracker, str]:
+    """Return the tracker with the run that made a model, and the run.
+
+    Without such a run it is a tracker that records nothing.
+
+    Raises:
+        ProjectError: If the backend cannot be used.
+    """
+    run_id = run_of(record, settings)
+    return (NoTracker(), "") if run_id is None else (make_tracker(settings), run_id)
 
 
 def record_training(
@@ -72,36 +88,49 @@ def record_model(
     tracker.log_model(run_id, pipeline, rows.head(EXAMPLE_ROWS))
 
 
-def record_evaluation(
-    tracker: Tracker,
-    run_id: str,
-    summary: Mapping[str, Any],
-    files: Sequence[Path],
-    pictures: Mapping[str, str],
-) -> None:
+def record_evaluation(tracker: Tracker, run_id: str, report: "Report") -> None:
     """Add what an evaluation found to the run that made the model.
 
     Args:
         tracker: Where to.
         run_id: The run of the training.
-        summary: The content of ``evaluation.json``.
-        files: The report.
-        pictures: SVG by name.
+        report: What was written.
     """
     scores = {
         name: {key: value for key, value in score.items() if value is not None}
-        for name, score in summary["metrics"].items()
+        for name, score in report.content["metrics"].items()
     }
     metrics = {f"test.{name}": score.pop("value") for name, score in scores.items()}
     with tracker.resume(run_id):
         tracker.log_metrics(run_id, metrics | _flat({"test": scores}))
-        tracker.log_tags(run_id, {"test_sha256": summary["data"]["test_sha256"]})
-        for file in files:
+        digest = report.content["data"]["test_sha256"]
+        tracker.log_tags(run_id, {"test_sha256": digest})
+        for file in (report.page, report.summary):
             tracker.log_file(run_id, file, "report")
-        for name, svg in pictures.items():
-            tracker.log_text(run_id, svg, f"plots/{name}.svg")
+        for picture in report.pictures:
+            tracker.log_text(run_id, picture.svg, f"plots/{picture.name}.svg")
 
 
+def record_decision(
+    tracker: Tracker, run_id: str, version: int, verdict: str, files: Sequence[Path]
+) -> None:
+    """Add what became of a model to the run that made it, which is open.
+
+    Who is champion now is not said here: it changes, and the registry knows.
+
+    Args:
+        tracker: Where to.
+        run_id: The run of the training.
+        version: The number of the model in the registry.
+        verdict: What the gate said, in a word.
+        files: The decision.
+    """
+    tracker.log_tags(run_id, {"version": str(version), "gate": verdict})
+    for file in files:
+        tracker.log_file(run_id, file, "report")
+
+
+@cache  # reading them takes longer than a small training
 def installed() -> str:
     """Return every installed distribution, as a requirements file pins them."""
     pins = {f"{d.metadata['Name']}=={d.version}" for d in distributions()}

@@ -40,7 +40,11 @@ class Tracker(ABC):
 
     @abstractmethod
     def resume(self, run_id: str) -> AbstractContextManager[str]:
-        """Add to a run that has ended; see ``run``."""
+        """Add to a run that has ended; see ``run``.
+
+        Raises:
+            ProjectError: If the backend cannot be reached, or has no such run.
+        """
 
     @abstractmethod
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:

@@ -94,7 +94,7 @@ class WandbTracker(Tracker):
 
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Record what the run can be found by, among its parameters."""
-        self.log_params(run_id, {"tags": dict(tags)})
+        self.log_params(run_id, {f"tags.{key}": text for key, text in tags.items()})
 
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         """Keep a copy of a file with the run."""

@@ -176,8 +176,10 @@ class GateSettings(Section):
     """What a challenger must hold to become the champion.
 
     ``thresholds`` and ``slice_floors`` are by metric: the least value where higher is
-    better, else the largest. ``margin`` is how much worse than the champion is still
-    accepted, as a share of the champion's primary metric.
+    better, else the largest. Both are held against the value, not its interval, and
+    slices of fewer than ``evaluation.min_slice_rows`` against none. ``margin`` is how
+    much worse than the champion is still accepted, as a share of the champion's
+    primary metric.
     """
 
     thresholds: dict[str, float] = {}

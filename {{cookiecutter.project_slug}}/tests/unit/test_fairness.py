@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import fairlearn.metrics
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,11 +35,12 @@ def audited(
         {"name": "made up", "sensitive": ["group"], "columns": columns}
     )
     chosen = AuditSettings.model_validate(
-        {"fairness": {"limits": limits, "bootstrap_samples": 10}}
+        {"fairness": {"limits": limits, "bootstrap_samples": 20}}
     )
     monkeypatch.setattr(fairness, "load_audit_settings", lambda: chosen)
     rows = pd.DataFrame({"group": pd.Series(groups, dtype="str")})
-    context = AuditContext(None, rows, rows, schema, predictions)
+    past = rows.assign(group="only in training")
+    context = AuditContext(None, past, rows, schema, predictions)
     return fairness.audit(context, settings_of(task))
 
 
@@ -68,18 +70,96 @@ def test_a_known_gap_between_groups_is_found(monkeypatch: pytest.MonkeyPatch) ->
     gap = result["differences"]["selection_rate"]
     assert gap["value"] == pytest.approx(0.5)
     assert 0.3 < gap["low"] < 0.5 < gap["high"] < 0.7
+    assert (gap["most"], gap["least"]) == ("a", "b")
     json.dumps(found.summary(), allow_nan=False)
 
 
-def test_a_limit_holds_up_to_the_difference_itself(
+def test_the_tables_show_each_group_and_which_two_differ_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    found = audited(monkeypatch, labels({"a": 0.8, "b": 0.3}), groups_of("a", "b"))
+    groups, differences = found.tables
+    assert [row[:2] for row in groups.rows] == [["a", "100"], ["b", "100"]]
+    assert groups.rows[0][2].startswith("0.800 [")
+    shown = {row[0]: row[1:] for row in differences.rows}
+    value, between = shown["demographic parity difference"]
+    assert value.startswith("0.500 [") and between == "a above b"
+    assert "equalized odds difference" in shown
+
+
+def test_rates_and_named_differences_are_those_of_fairlearn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(1)
+    names = np.array(["no", "yes"], dtype=object)
+    truth, said = names[random.integers(2, size=(2, 3 * SIZE))]
+    groups = groups_of("a", "b", "c")
+    predictions = Predictions("classification", truth, said, None, ("no", "yes"))
+    result = audited(monkeypatch, predictions, groups).content["columns"]["group"]
+    y_true, y_pred = truth == "yes", said == "yes"
+    for name in ("demographic_parity_difference", "equalized_odds_difference"):
+        expected = getattr(fairlearn.metrics, name)(
+            y_true, y_pred, sensitive_features=groups
+        )
+        assert result["differences"][name]["value"] == pytest.approx(expected)
+    for name in ("true_positive_rate", "false_positive_rate"):
+        expected = getattr(fairlearn.metrics, name)(y_true[:SIZE], y_pred[:SIZE])
+        assert result["groups"]["a"][name]["value"] == pytest.approx(expected)
+
+
+def test_the_interval_of_a_difference_holds_zero_where_it_may_be_chance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = audited(monkeypatch, labels({"a": 0.5, "b": 0.52}), groups_of("a", "b"))
+    gap = found.content["columns"]["group"]["differences"]["selection_rate"]
+    assert gap["low"] < 0 < gap["value"] < gap["high"]
+    assert (gap["most"], gap["least"]) == ("b", "a")
+
+
+def test_equalized_odds_are_no_chance_where_one_of_the_two_rates_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By group: 10 rows that are yes, 90 that are no, and how many are said to be yes.
+    parts = [(6, 10), (40, 90), (3, 10), (18, 90)]
+    said = np.concatenate([np.arange(rows) < found for found, rows in parts])
+    truth = np.tile(np.repeat([True, False], [10, 90]), 2)
+    names = np.array(["no", "yes"], dtype=object)
+    predictions = Predictions(
+        "classification",
+        names[truth.astype(int)],
+        names[said.astype(int)],
+        None,
+        ("no", "yes"),
+    )
+    found = audited(monkeypatch, predictions, groups_of("a", "b"))
+    differences = found.content["columns"]["group"]["differences"]
+    larger, smaller, both = (
+        differences[name]
+        for name in (
+            "true_positive_rate",
+            "false_positive_rate",
+            "equalized_odds_difference",
+        )
+    )
+    assert both["value"] == larger["value"] == pytest.approx(0.3)
+    assert larger["low"] < 0 < smaller["low"] <= both["low"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [("demographic_parity_difference", 0.5), ("equalized_odds_difference", 0.5)],
+)
+def test_a_limit_can_be_set_on_a_named_difference(
+    monkeypatch: pytest.MonkeyPatch, measure: str, value: float
+) -> None:
     said, groups = labels({"a": 0.75, "b": 0.25}), groups_of("a", "b")
-    (held,) = audited(monkeypatch, said, groups, selection_rate=0.5).checks
-    (broken,) = audited(monkeypatch, said, groups, selection_rate=0.49).checks
-    assert held.passed and not broken.passed
-    assert (broken.value, broken.limit) == (0.5, 0.49)
-    assert "group" in broken.name
+    limit = {measure: 0.4}
+    (broken,) = audited(monkeypatch, said, groups, **limit).checks
+    assert not broken.passed
+    assert broken.name == f"{measure.replace('_', ' ')} by group"
+    assert broken.value == pytest.approx(value, abs=0.05)
+    (held,) = audited(monkeypatch, said, groups, **{measure: 0.6}).checks
+    assert held.passed
 
 
 def test_missing_is_a_group_and_small_groups_are_left_out(
@@ -101,6 +181,8 @@ def test_a_rate_without_rows_to_count_makes_no_difference(
     found = audited(monkeypatch, said, groups, true_positive_rate=0.9)
     result = found.content["columns"]["group"]
     assert result["groups"]["b"]["true_positive_rate"]["value"] is None
+    for name in ("true_positive_rate", "equalized_odds_difference"):
+        assert result["differences"][name]["value"] is None
     assert not found.checks[0].passed
 
 

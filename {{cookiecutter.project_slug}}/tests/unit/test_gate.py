@@ -41,7 +41,7 @@ def classifier(noise: float, seed: int = 1, rows: int = ROWS) -> Predictions:
 
 
 def regressor(noise: float) -> Predictions:
-    truth = np.random.default_rng(0).normal(10, 3, ROWS)
+    truth = np.random.default_rng(0).normal(1000, 300, ROWS)
     guess = truth + np.random.default_rng(1).normal(0, noise, ROWS)
     return Predictions("regression", truth, guess)
 
@@ -97,6 +97,27 @@ def test_a_threshold_is_a_floor_or_a_ceiling_as_the_metric_has_it(
     decision = decide(evaluated(classifier(1), settings), None, [], settings)
 
     assert decision.passed is passed
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "log_loss"])
+def test_a_threshold_is_held_by_the_value_itself(
+    make_project: MakeProject, name: str
+) -> None:
+    value = measured(classifier(1)).scores[name].value
+    settings = make_project(gate={"thresholds": {name: value}})
+
+    assert decide(evaluated(classifier(1), settings), None, [], settings).passed
+
+
+def test_without_an_interval_a_model_is_not_shown_to_be_as_good_as_the_champion(
+    make_project: MakeProject,
+) -> None:
+    settings = make_project()
+    few = classifier(1, rows=20)
+
+    decision = decide(evaluated(few, settings), measured(few), [], settings)
+
+    assert "ROC AUC against the champion" in failed(decision)
 
 
 def test_a_metric_that_is_not_defined_does_not_hold_its_threshold(
@@ -172,7 +193,7 @@ def test_the_interval_decides_and_not_the_value_alone(
 def test_the_margin_is_a_share_of_the_score_of_the_champion(
     make_project: MakeProject,
 ) -> None:
-    ours, theirs = regressor(1.05), measured(regressor(1.0))
+    ours, theirs = regressor(105), measured(regressor(100))
 
     verdicts = []
     for margin in (0.01, 0.2):
@@ -194,6 +215,56 @@ def test_a_slice_below_its_floor_does_not_pass(make_project: MakeProject) -> Non
     decision = decide(evaluated(classifier(1), settings, slices), None, [], settings)
 
     assert failed(decision) == ["ROC AUC where city is Lima"]
+
+
+@pytest.mark.parametrize(("end", "broken"), [("low", False), ("high", True)])
+def test_a_slice_is_held_against_its_floor_by_its_value_alone(
+    make_project: MakeProject, end: str, broken: bool
+) -> None:
+    few = measured(classifier(1, rows=30))
+    score = few.scores["roc_auc"]
+    floor = (getattr(score, end) + score.value) / 2
+    settings = make_project(gate={"slice_floors": {"roc_auc": floor}})
+    slices = [SliceResult("city", "Rome", 30, None, None, few)]
+
+    decision = decide(evaluated(classifier(1), settings, slices), None, [], settings)
+
+    label = "ROC AUC where city is Rome"
+    assert label in [rule.name for rule in decision.rules]
+    assert failed(decision) == ([label] if broken else [])
+
+
+def test_slices_that_are_not_measured_are_said_and_do_not_fail(
+    make_project: MakeProject,
+) -> None:
+    settings = make_project(gate={"slice_floors": {"roc_auc": 0.7, "accuracy": 0.1}})
+    whole = classifier(1)
+    one_class = measured(whole.select(whole.y_true == "yes"))
+    slices = [
+        SliceResult("city", "Oslo", ROWS, None, None, measured(whole)),
+        SliceResult("city", "Rome", 3, None, None, None),
+        SliceResult("city", "Lima", one_class.rows, None, None, one_class),
+    ]
+
+    decision = decide(evaluated(whole, settings, slices), None, [], settings)
+
+    assert decision.passed
+    assert decision.notes == [
+        "ROC AUC was not measured where city is Rome (3 rows, too few), "
+        "city is Lima (all rows are of one class).",
+        "Accuracy was not measured where city is Rome (3 rows, too few).",
+    ]
+    assert decision.content()["notes"] == decision.notes
+    assert decision.notes[0] in decision.markdown()
+
+
+def test_nothing_is_said_of_slices_without_a_floor(make_project: MakeProject) -> None:
+    settings = make_project()
+    slices = [SliceResult("city", "Rome", 3, None, None, None)]
+
+    decision = decide(evaluated(classifier(1), settings, slices), None, [], settings)
+
+    assert decision.notes == []
 
 
 def test_a_check_of_an_audit_counts(make_project: MakeProject) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from scripts.evaluation import evaluate_files
 from src.data.preprocessing import preprocess
+from src.evaluation.promotion import promote
 from src.tracking import mlflow_tracker as module
 from src.tracking.mlflow_tracker import connect
 from src.training.train import train
@@ -77,12 +78,19 @@ def files_of(client: Any, run_id: str, folder: str = "") -> set[str]:
     return {f.path for f in client.list_artifacts(run_id, folder or None)}
 
 
-def test_a_training_and_its_evaluation_are_one_run(tracked: MakeProject) -> None:
-    settings = tracked(training={"strategy": "cross_validation", "folds": 2})
+def test_a_training_its_evaluation_and_its_promotion_are_one_run(
+    tracked: MakeProject, tmp_path: Path
+) -> None:
+    settings = tracked(
+        training={"strategy": "cross_validation", "folds": 2},
+        registry={"cards": tmp_path},
+    )
+    (tmp_path / "intended_use.md").write_text("To test.", "utf-8")
 
     train(settings)
     model = settings.paths.models / "latest_model.joblib"
     evaluate_files(model, settings.paths.processed / "test.csv", settings)
+    promote(model, settings, "a test")
 
     client, experiment = connect(settings)
     runs = client.search_runs([experiment], order_by=["attributes.start_time ASC"])
@@ -95,11 +103,13 @@ def test_a_training_and_its_evaluation_are_one_run(tracked: MakeProject) -> None
         whole.data.metrics
     )
     assert len(whole.data.tags["train_sha256"]) == 64
+    assert (whole.data.tags["version"], whole.data.tags["gate"]) == ("1", "passed")
     parents = [fold.data.tags["mlflow.parentRunId"] for fold in folds]
     assert parents == [run_id, run_id]
     assert all("roc_auc" in fold.data.metrics for fold in folds)
     assert {"configuration.yaml", "environment.txt"} <= files_of(client, run_id)
-    assert "report/evaluation.html" in files_of(client, run_id, "report")
+    reports = files_of(client, run_id, "report")
+    assert {"report/evaluation.html", "report/gate.md"} <= reports
     assert "plots/roc_curve.svg" in files_of(client, run_id, "plots")
     assert "saved/latest_model.joblib" in files_of(client, run_id, "saved")
 
@@ -152,6 +162,18 @@ def test_a_run_that_fails_says_so(tracked: MakeProject) -> None:
 
     client, _ = connect(settings)
     assert client.get_run(run_id).info.status == "FAILED"
+
+
+def test_a_run_that_is_in_another_store_is_named_in_one_line(
+    tracked: MakeProject,
+) -> None:
+    tracker = module.make_tracker(tracked())
+
+    with (
+        pytest.raises(ConfigError, match="mlflow.db' has no run abc, .*BACKEND=none"),
+        tracker.resume("abc"),
+    ):
+        pass
 
 
 def test_a_server_that_is_down_is_named_in_one_line(

@@ -106,10 +106,11 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Writer:
         }
         columns = {"x": {"type": "number"}, "y": {"type": "category", "role": "target"}}
         schema = DataSchema.model_validate({"name": "n", "columns": columns})
-        page, summary = write_report(
+        report = write_report(
             evaluation_of(predictions), Subject(record, schema, test_path), settings
         )
-        return page.read_text("utf-8"), json.loads(summary.read_text("utf-8"))
+        page = report.page.read_text("utf-8")
+        return page, json.loads(report.summary.read_text("utf-8"))
 
     return write_files
 

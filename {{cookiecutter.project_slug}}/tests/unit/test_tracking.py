@@ -11,6 +11,9 @@ from pandas import DataFrame
 
 from scripts import evaluation
 from src.data.preprocessing import preprocess
+from src.evaluation.promotion import promote
+from src.models.registry import make_registry
+from src.tracking import recording
 from src.tracking.recording import installed, run_of, tracking_of
 from src.tracking.tracker import NoTracker, Tracker, make_tracker
 from src.training import train as train_module
@@ -86,7 +89,7 @@ class Notebook(Tracker):
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
     """Where the trainings and evaluations of a test are recorded."""
     found = Notebook()
-    for module in (train_module, evaluation):
+    for module in (train_module, recording):
         monkeypatch.setattr(module, "make_tracker", lambda _: found)
     return found
 
@@ -164,6 +167,69 @@ def test_an_evaluation_adds_to_the_run_that_made_the_model(
     assert run.metrics["test.roc_auc.low"] <= run.metrics["test.roc_auc"]
     assert {"report/evaluation.html", "plots/roc_curve.svg"} <= run.files
     assert len(run.tags["test_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("limit", "override", "verdict"),
+    [(0.5, False, "passed"), (1.0, False, "refused"), (1.0, True, "overridden")],
+)
+def test_a_decision_adds_to_the_run_that_made_the_model(
+    make_project: MakeProject,
+    notebook: Notebook,
+    tmp_path: Path,
+    limit: float,
+    override: bool,
+    verdict: str,
+) -> None:
+    settings = prepared(
+        make_project,
+        gate={"thresholds": {"roc_auc": limit}},
+        registry={"cards": tmp_path},
+    )
+    (tmp_path / "intended_use.md").write_text("To test.", "utf-8")
+    train(settings)
+
+    model = settings.paths.models / "latest_model.joblib"
+    promote(model, settings, "a test", override=override)
+
+    (run,) = notebook.runs.values()
+    assert (run.tags["version"], run.tags["gate"]) == ("1", verdict)
+    assert {"report/gate.json", "report/gate.md"} <= run.files
+    assert run.state == "finished"
+
+
+def test_where_a_decision_cannot_be_recorded_nothing_is_decided(
+    make_project: MakeProject,
+    notebook: Notebook,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = prepared(make_project, registry={"cards": tmp_path})
+    (tmp_path / "intended_use.md").write_text("To test.", "utf-8")
+    train(settings)
+
+    def fail(_: str) -> None:
+        raise ConfigError("no such run")
+
+    monkeypatch.setattr(notebook, "resume", fail)
+    model = settings.paths.models / "latest_model.joblib"
+    with pytest.raises(ConfigError, match="no such run"):
+        promote(model, settings, "a test")
+
+    assert make_registry(settings).history() == []
+
+
+def test_a_dry_run_is_not_recorded(
+    make_project: MakeProject, notebook: Notebook
+) -> None:
+    settings = prepared(make_project)
+    train(settings)
+
+    model = settings.paths.models / "latest_model.joblib"
+    promote(model, settings, "a test", dry_run=True)
+
+    (run,) = notebook.runs.values()
+    assert "gate" not in run.tags
 
 
 def test_a_training_that_fails_leaves_a_failed_run(

@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from scripts.evaluation import evaluate_files
 from src.data.preprocessing import preprocess
+from src.evaluation.promotion import promote
 from src.tracking import wandb_tracker as module
 from src.training.train import train
 from src.utils.config import Settings
@@ -24,19 +26,22 @@ MakeProject = Callable[..., Settings]
 
 @pytest.fixture
 def tracked(
-    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+    make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Settings]:
-    """A project that is split, trained with folds, and evaluated, offline."""
+    """A project that is split, trained with folds, evaluated and promoted, offline."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     settings = make_project(
         tracking={"backend": "wandb", "experiment": "synthetic"},
         training={"strategy": "cross_validation", "folds": 2},
+        registry={"cards": tmp_path},
     )
+    (tmp_path / "intended_use.md").write_text("To test.", "utf-8")
     bring(settings)
     preprocess(settings)
     train(settings)
     model = settings.paths.models / "latest_model.joblib"
     evaluate_files(model, settings.paths.processed / "test.csv", settings)
+    promote(model, settings, "a test")
     module.wandb.teardown()  # as at the end of a command: waits until all is written
     yield settings
 
@@ -53,12 +58,15 @@ def test_an_offline_run_holds_what_is_synced_later(tracked: Settings) -> None:
     }
     own = b"".join(written[f] for f in folders if f.name.endswith(run_id))
     others = [log for f, log in written.items() if not f.name.endswith(run_id)]
-    for word in ("train.roc_auc", "test.roc_auc", "model_type", "train_sha256"):
+    words = ["train.roc_auc", "test.roc_auc", "model_type"]
+    words += [f"tags.{name}" for name in ("train_sha256", "test_sha256", "gate")]
+    for word in words:
         assert word.encode() in own
     assert len(others) == 2, "one run for each fold"
     assert all(run_id.encode() in log and b"roc_auc" in log for log in others)
     files = {path.name for folder in folders for path in folder.rglob("*")}
-    assert {"configuration.yaml", "latest_model.json", "evaluation.html"} <= files
+    assert {"configuration.yaml", "latest_model.json"} <= files
+    assert {"evaluation.html", "gate.md"} <= files
 
 
 def test_nothing_is_sent_to_anybody_unasked() -> None:
