@@ -1,6 +1,7 @@
 """Correct by construction: what is fitted where, and who looks at the test set."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from src.models.base import BaseModel
 from src.models.factory import ModelFactory
 from src.training.threshold import choose_threshold
 from src.training.train import train
-from src.training.validation import make_folds
+from src.training.validation import cross_predict, make_folds
 from src.utils.config import FeatureSettings, Settings
 from src.utils.errors import ModelError
-from tests.fixtures.synthetic import TARGET, bring
+from tests.fixtures.synthetic import TARGET, bring, make_settings
 
 MakeProject = Callable[..., Settings]
 Spied = list[tuple[str, pd.Index]]
@@ -115,9 +116,9 @@ def overfitted() -> tuple[BaseModel, pd.DataFrame, pd.Series]:
 
 def test_the_threshold_is_chosen_on_rows_that_the_model_was_not_fitted_to() -> None:
     model, X, y = overfitted()
-    folds = make_folds("classification", y, 5, seed=1, in_order=False)
+    folds = make_folds(make_settings(Path(), "classification"), y)
 
-    chosen = choose_threshold(model, X, y, folds)
+    chosen = choose_threshold(cross_predict(model, X, y, folds))
 
     inner = model.clone().fit(X, y).predict_proba(X)
     assert inner is not None
@@ -128,9 +129,9 @@ def test_the_threshold_is_chosen_on_rows_that_the_model_was_not_fitted_to() -> N
 
 def test_a_tuned_threshold_is_better_between_the_folds_than_one_half() -> None:
     model, X, y = overfitted()
-    folds = make_folds("classification", y, 5, seed=1, in_order=False)
+    folds = make_folds(make_settings(Path(), "classification"), y)
 
-    chosen = choose_threshold(model, X, y, folds)
+    chosen = choose_threshold(cross_predict(model, X, y, folds))
 
     scores = pd.Series(0.0, index=X.index)
     for fit, predict in folds:
