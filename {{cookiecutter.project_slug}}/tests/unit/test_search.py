@@ -136,7 +136,7 @@ def killer() -> Iterator[Callable[..., int]]:
         (1, "fit", 17),
         (2, "fit", 20),
         (1, "write", 150),
-        (2, "write", 320),
+        (2, "write", 300),
     ],
 )
 def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
@@ -290,6 +290,50 @@ def test_trials_that_do_badly_in_the_first_folds_are_pruned(
     assert pruned
     assert all(len(trial["intermediate"]) < 3 for trial in pruned)
     assert all(len(t["intermediate"]) == 3 for t in trials if t not in pruned)
+
+
+def test_parameters_that_are_refused_when_fitted_are_a_failed_trial(
+    searched: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    # Of ridge regression, lbfgs is for positive weights only.
+    space = {"linear": {"solver": {"choices": ["svd", "lbfgs"]}}}
+    found = searched(trials=6, space=space)
+
+    ends = {(t["params"]["solver"], t["state"]) for t in found["trials"]}
+    assert ends == {("svd", "complete"), ("lbfgs", "fail")}
+    failed = [t for t in found["trials"] if t["state"] == "fail"]
+    assert all(t["value"] is None and t["intermediate"] == [] for t in failed)
+    assert found["best"]["params"] == {"solver": "svd"}
+    assert "model.params: Ridge cannot be fitted" in caplog.text
+
+
+def test_a_search_in_which_nothing_can_be_fitted_is_refused(
+    searched: Callable[..., Any],
+) -> None:
+    space = {"linear": {"solver": {"choices": ["lbfgs"]}}}
+
+    with pytest.raises(ModelError, match="none of 2 trials .* search.space in config"):
+        searched(trials=2, space=space)
+
+
+ALPHA = SPACE["linear"]["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("space", "important"),
+    [
+        ({"alpha": ALPHA}, {"alpha"}),
+        ({"alpha": ALPHA, "tol": {"choices": [0.001]}}, {"alpha"}),
+        ({"alpha": {"low": 1, "high": 1}}, set()),
+    ],
+)
+def test_only_what_varies_has_an_importance(
+    searched: Callable[..., Any], space: dict[str, Any], important: set[str]
+) -> None:
+    shares = searched(trials=6, space={"linear": space})["importances"]
+
+    assert {name for name, share in shares.items() if share > 0} == important
+    assert sum(shares.values()) == pytest.approx(len(important))
 
 
 def test_it_says_how_far_it_is(

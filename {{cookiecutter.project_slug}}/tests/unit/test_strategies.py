@@ -108,9 +108,7 @@ def test_in_order_of_time_later_rows_are_predicted_from_earlier_ones() -> None:
 
 
 def test_the_seed_decides_the_folds() -> None:
-    first, again, other = (
-        parts(folds_of(NUMBERS, 3, seed=seed)) for seed in (1, 1, 2)
-    )
+    first, again, other = (parts(folds_of(NUMBERS, 3, seed=seed)) for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
