@@ -121,7 +121,8 @@ class ModelTrainer(ModelTrainingTemplate):
 
         Returns:
             ``train``: each metric on the rows fitted to, better than it will do;
-            ``cross_validation``: mean and deviation over the folds.
+            ``cross_validation``: mean and deviation over the folds; after a search,
+            those by which it chose, so a little better than it will do.
         """
         target = data[self.schema.target]
         metrics: dict[str, Any] = {"train": measure(trained_model, data, target)}

@@ -19,7 +19,7 @@ from src.features.transformation import fitted_steps
 from src.models.artifact import load_model
 from src.models.base import BaseModel
 from src.models.factory import ModelFactory
-from src.training.threshold import choose_threshold
+from src.training.threshold import check_tunable, choose_threshold
 from src.training.strategies import make_strategy
 from src.training.train import ModelTrainer, train
 from src.training.validation import cross_predict, make_folds
@@ -264,8 +264,27 @@ def test_the_saved_model_predicts_by_its_threshold(make_project: MakeProject) ->
     assert record["classes"] == ["no", "yes"]
 
 
-def test_a_threshold_for_a_number_is_refused(make_project: MakeProject) -> None:
+def test_a_threshold_for_a_number_is_refused_before_anything_is_fitted(
+    make_project: MakeProject, spied: Spied
+) -> None:
     settings = split(make_project, task="regression", **WAYS["tuned threshold"])
 
-    with pytest.raises(ModelError, match="decision_threshold: found 'tuned'"):
+    with pytest.raises(ModelError, match="decision_threshold: .* of two classes"):
         train(settings)
+
+    assert spied == []
+
+
+def test_a_threshold_between_three_classes_is_refused() -> None:
+    with pytest.raises(ModelError, match="two classes, not of 3 values"):
+        check_tunable("classification", pd.Series(["a", "b", "c", "a"]))
+    check_tunable("classification", pd.Series(["a", "b", "a"]))
+
+
+def test_a_threshold_needs_both_classes_in_every_fold() -> None:
+    model, X, y = overfitted()
+    one = np.flatnonzero(y == "no")
+    predictions = cross_predict(model, X, y, [(one, one)])
+
+    with pytest.raises(ModelError, match="a fold has rows of one class only"):
+        choose_threshold(predictions)
