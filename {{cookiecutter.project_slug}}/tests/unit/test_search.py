@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 
@@ -125,8 +126,8 @@ def killer() -> Iterator[Callable[..., int]]:
         yield kill
 
 
-# While the tables are made, in the first batch, between two fits of a later one, while
-# a trial is written, and as the last one is.
+# While the tables are made, in the first batch, within a later one, and while a trial
+# is written.
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
 @pytest.mark.parametrize(
     ("workers", "what", "count"),
@@ -134,9 +135,7 @@ def killer() -> Iterator[Callable[..., int]]:
         (1, "write", 30),
         (2, "fit", 5),
         (1, "fit", 17),
-        (2, "fit", 20),
-        (1, "write", 150),
-        (2, "write", 300),
+        (2, "write", 200),
     ],
 )
 def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
@@ -292,6 +291,18 @@ def test_trials_that_do_badly_in_the_first_folds_are_pruned(
     assert all(len(t["intermediate"]) == 3 for t in trials if t not in pruned)
 
 
+def test_a_trial_that_has_fitted_every_fold_is_not_pruned(
+    searched: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_the_last(self: Any, study: Any, trial: optuna.trial.FrozenTrial) -> bool:
+        return trial.last_step == 2
+
+    monkeypatch.setattr(optuna.pruners.MedianPruner, "prune", at_the_last)
+
+    states = [trial["state"] for trial in searched(trials=2)["trials"]]
+    assert states == ["complete", "complete"]
+
+
 def test_parameters_that_are_refused_when_fitted_are_a_failed_trial(
     searched: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -344,8 +355,11 @@ def test_it_says_how_far_it_is(
     assert "4/4" in capsys.readouterr().err
 
 
-def test_a_model_without_a_space_is_refused(searched: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("space", [{}, {"linear": {}}])
+def test_a_model_without_a_space_is_refused(
+    searched: Callable[..., Any], space: dict[str, Any]
+) -> None:
     with pytest.raises(
         ConfigError, match="model_config.yaml: search.space.linear: not"
     ):
-        searched(space={})
+        searched(space=space)
