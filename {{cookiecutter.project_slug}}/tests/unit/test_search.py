@@ -59,15 +59,15 @@ for line in sys.stdin:
 
 
 def search_in(folder: Path, rows: int = ROWS, **search: Any) -> Any:
-    """Search in the study of a folder; return the search and the scores of the best."""
+    """Search in the study of a folder; return the search, and what came of the best."""
     chosen = {"trials": 12, "batch": 4, "space": SPACE} | search
     training = {"strategy": "hyperparameter_search", "folds": 3}
     settings = make_settings(folder, "regression", search=chosen, training=training)
     strategy = make_strategy(settings)
     assert isinstance(strategy, HyperparameterSearchStrategy)
     model = ModelFactory.get_model("linear", task="regression")
-    strategy.train(model, X.head(rows), Y.head(rows))
-    return strategy.search, strategy.fold_scores
+    trained = strategy.train(model, X.head(rows), Y.head(rows))
+    return strategy.search, strategy.fold_scores, trained.estimator.coef_.tolist()
 
 
 @pytest.fixture
@@ -172,14 +172,15 @@ def test_a_finished_search_is_not_run_again(
     assert searched() == first
 
 
-def test_the_scores_of_the_folds_are_those_of_the_best_parameters(whole: Any) -> None:
-    search, scores = whole
+def test_folds_and_model_are_those_of_the_best_parameters(whole: Any) -> None:
+    search, scores, weights = whole
     best = ModelFactory.get_model(
         "linear", task="regression", **search["best"]["params"]
     )
     settings = make_settings(Path(), "regression", training={"folds": 3})
 
     assert scores == cross_validate(best, X, Y, make_folds(settings, Y))
+    assert weights == best.fit(X, Y).estimator.coef_.tolist()
     values = [trial["value"] for trial in search["trials"]]
     assert search["best"]["value"] == min(values)
     assert np.mean([fold["rmse"] for fold in scores]) == search["best"]["value"]
