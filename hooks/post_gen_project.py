@@ -61,6 +61,7 @@ OWNED_PATHS = {
             "src/tracking/mlflow_environment.py",
             "src/tracking/mlflow_tracker.py",
             "tests/unit/test_mlflow_registry.py",
+            "tests/unit/test_mlflow_search.py",
             "tests/unit/test_mlflow_tracker.py",
         ],
         "wandb": [

@@ -88,13 +88,16 @@ def search_pictures(record: Mapping[str, Any]) -> list[Picture]:
     higher = METRICS[search["metric"]].higher_is_better
     values = [trial["value"] for trial in search["trials"]]
     states = [trial["state"] for trial in search["trials"]]
+    named = {"complete": "complete", "pruned": "pruned", "fail": "failed"}
+    counts = ", ".join(f"{states.count(s)} {name}" for s, name in named.items())
     pictures = [
         Picture(
             draw.search_history(values, states, higher, label),
-            f"{len(values)} trials, {states.count('pruned')} of them pruned; the best "
-            f"has {label} {search['best']['value']:.4g}.",
-            "Each point is a trial, the line the best so far. A line that has long "
-            "been level says that more trials would hardly help.",
+            f"Trials of the search: {counts}; the best has {label} "
+            f"{search['best']['value']:.4g}.",
+            "Each point is a trial; a hollow one was given up after its first folds. "
+            "Where the line, the best so far, has long been level, more trials would "
+            "hardly help.",
             "search_history",
         )
     ]
@@ -103,7 +106,9 @@ def search_pictures(record: Mapping[str, Any]) -> list[Picture]:
         told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         pictures.append(
             Picture(
-                draw.bar_chart(shares, "Importance in the search", "share"),
+                draw.bar_chart(
+                    shares, "Importance in the search", "share of variation"
+                ),
                 f"Importance of hyperparameters: {told}.",
                 "How much of the variation between the trials each hyperparameter "
                 "explains (functional analysis of variance).",

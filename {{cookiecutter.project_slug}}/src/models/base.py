@@ -121,11 +121,23 @@ class BaseModel(ABC):
 
         Returns:
             This model.
+
+        Raises:
+            ModelError: If the estimator refuses a hyperparameter only here, because it
+                does not go with another one or with the data.
         """
         # The string type of pandas would end up in the fitted classes otherwise.
         labels = y.to_numpy(dtype=object if self.task == "classification" else float)
-        per_row = {f"model__{name}": values for name, values in kwargs.items()}
-        self.pipeline.fit(X, labels, **per_row)
+        steps, estimator = self.pipeline[:-1], self.pipeline[-1]
+        numbers = steps.fit_transform(X, labels) if len(steps) else X
+        try:
+            estimator.fit(numbers, labels, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                "config/model_config.yaml: model.params: "
+                f"{type(estimator).__name__} cannot be fitted with these values: "
+                f"{' '.join(str(error).split())}"
+            ) from error
         return self
 
     def predict(self, X: DataFrame) -> NDArray[Any]:

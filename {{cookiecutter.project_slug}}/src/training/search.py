@@ -29,11 +29,13 @@ from tqdm import tqdm
 from src.evaluation.metrics import primary_metric
 from src.models.base import BaseModel
 from src.training.strategies import TrainingStrategy
-from src.training.validation import Rows, Scores, cross_validate, make_folds
+from src.training.study import Direction, open_study
+from src.training.validation import Folds, Scores, cross_validate, make_folds
 from src.utils.config import RangeSettings, Settings
 from src.utils.errors import ConfigError, ModelError
 
 STUDY_FILE = "search.db"
+SCORES = "scores"  # the metrics of the folds, kept with a trial
 WARM_UP_TRIALS = 5
 FEW_TRIALS = 4  # too few to tell which parameter matters
 
@@ -64,8 +66,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         super().__init__()
         self.settings = settings
         self.space = _space(settings)
-        self.metric, self.higher_is_better = primary_metric(settings.task)
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.metric, higher_is_better = primary_metric(settings.task)
+        self.direction: Direction = "maximize" if higher_is_better else "minimize"
 
     def train(
         self,
@@ -78,37 +80,25 @@ class HyperparameterSearchStrategy(TrainingStrategy):
 
         Raises:
             DataError: If there are fewer rows than folds.
-            ModelError: If no trial could be fitted.
+            ModelError: If no trial could be fitted, another process searches, or
+                ``search.db`` cannot be used.
         """
-        settings = self.settings
-        in_order = settings.preprocessing.split.method == "time"
-        folds = make_folds(
-            model.task, y_train, settings.training.folds, settings.seed, in_order
-        )
+        folds = make_folds(self.settings, y_train)
         data = Rowwise(X_train, y_train, kwargs)
-        study = self._study(data)
-        self._run(study, model, data, folds)
-        if not study.get_trials(states=(TrialState.COMPLETE,)):
-            raise ModelError(
-                f"search: none of {len(study.trials)} trials could be fitted; expected "
-                "other ranges under search.space in config/model_config.yaml"
-            )
-        best = model.with_params(**study.best_params)
-        self.fold_scores = cross_validate(best, X_train, y_train, folds, **kwargs)
-        self.search = self._summary(study)
-        return best.fit(X_train, y_train, **kwargs)
-
-    def _study(self, data: Rowwise) -> optuna.Study:
-        """Return the study of these rows and settings, begun or not."""
         path = self.settings.paths.models / STUDY_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return optuna.create_study(
-            storage=f"sqlite:///{path}",
-            study_name=self._identity(data),
-            direction="maximize" if self.higher_is_better else "minimize",
-            pruner=optuna.pruners.MedianPruner(WARM_UP_TRIALS, n_warmup_steps=1),
-            load_if_exists=True,
-        )
+        with open_study(path, self._identity(data), self.direction) as study:
+            self._run(study, model, data, folds)
+            if not study.get_trials(states=(TrialState.COMPLETE,)):
+                raise ModelError(
+                    f"search: none of {len(study.trials)} trials could be fitted; "
+                    "expected other ranges under search.space in "
+                    "config/model_config.yaml"
+                )
+            # The trial has fitted the very folds: nothing is fitted twice.
+            self.fold_scores = study.best_trial.user_attrs[SCORES]
+            self.search = self._summary(study)
+            best = model.with_params(**study.best_params)
+        return best.fit(X_train, y_train, **kwargs)
 
     def _identity(self, data: Rowwise) -> str:
         """Return a name that all that decides the result goes into."""
@@ -137,7 +127,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         study: optuna.Study,
         model: BaseModel,
         data: Rowwise,
-        folds: Sequence[tuple[Rows, Rows]],
+        folds: Folds,
     ) -> None:
         """Run the trials that are missing, batch by batch.
 
@@ -169,7 +159,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
 
         Each is drawn with a seed of its own, so that it is the same in any process.
         """
-        memory = optuna.create_study(direction=study.direction, pruner=study.pruner)
+        pruner = optuna.pruners.MedianPruner(WARM_UP_TRIALS, n_warmup_steps=1)
+        memory = optuna.create_study(direction=self.direction, pruner=pruner)
         memory.add_trials(study.trials[:start])
         drawn = []
         for number in range(start, end):
@@ -184,7 +175,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         trial: optuna.Trial,
         model: BaseModel,
         data: Rowwise,
-        folds: Sequence[tuple[Rows, Rows]],
+        folds: Folds,
     ) -> FrozenTrial:
         """Return a trial as it ended, its value the mean metric over the folds."""
         X, y, per_row = data
@@ -210,6 +201,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
             params=trial.params,
             distributions=self.space,
             intermediate_values=means,
+            user_attrs={SCORES: scores},
         )
 
     def _mean(self, scores: Sequence[Scores]) -> float:

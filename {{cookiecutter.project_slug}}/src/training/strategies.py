@@ -6,8 +6,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
 
+from src.evaluation.metrics import Predictions
 from src.models.base import BaseModel
-from src.training.validation import Scores, cross_validate, make_folds
+from src.training.validation import Scores, cross_predict, make_folds, score
 from src.utils.config import Settings
 
 
@@ -16,12 +17,15 @@ class TrainingStrategy(ABC):
 
     Attributes:
         fold_scores: The metrics of each fold, where the strategy measures them.
+        fold_predictions: What each fold says of the rows that it was not fitted to,
+            where the strategy has fitted the trained model in folds.
         search: The trials of a search, where the strategy makes one.
     """
 
     def __init__(self) -> None:
         """Start without scores."""
         self.fold_scores: list[Scores] = []
+        self.fold_predictions: list[Predictions] = []
         self.search: dict[str, Any] | None = None
 
     @abstractmethod
@@ -62,18 +66,10 @@ class StandardTrainingStrategy(TrainingStrategy):
 class CrossValidationStrategy(TrainingStrategy):
     """A fit to all rows, after one for each fold that says how well it will do."""
 
-    def __init__(self, folds: int, seed: int, in_order: bool = False) -> None:
-        """Set how the rows are divided.
-
-        Args:
-            folds: How many parts; each is predicted once.
-            seed: Fixes which row goes into which part.
-            in_order: The rows are in order of time; predict later from earlier ones.
-        """
+    def __init__(self, settings: Settings) -> None:
+        """Take how the rows are divided; see ``make_folds``."""
         super().__init__()
-        self.folds = folds
-        self.seed = seed
-        self.in_order = in_order
+        self.settings = settings
 
     def train(
         self,
@@ -82,13 +78,14 @@ class CrossValidationStrategy(TrainingStrategy):
         y_train: Series,
         **kwargs: ArrayLike,
     ) -> BaseModel:
-        """Fit ``model`` and set ``fold_scores``; see ``TrainingStrategy``.
+        """Measure between the folds, then fit; see ``TrainingStrategy``.
 
         Raises:
             DataError: If there are fewer rows than folds.
         """
-        folds = make_folds(model.task, y_train, self.folds, self.seed, self.in_order)
-        self.fold_scores = cross_validate(model, X_train, y_train, folds, **kwargs)
+        folds = make_folds(self.settings, y_train)
+        self.fold_predictions = cross_predict(model, X_train, y_train, folds, **kwargs)
+        self.fold_scores = [score(found) for found in self.fold_predictions]
         return model.fit(X_train, y_train, **kwargs)
 
 
@@ -105,5 +102,4 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
         from src.training.search import HyperparameterSearchStrategy
 
         return HyperparameterSearchStrategy(settings)
-    in_order = settings.preprocessing.split.method == "time"
-    return CrossValidationStrategy(settings.training.folds, settings.seed, in_order)
+    return CrossValidationStrategy(settings)

@@ -8,7 +8,7 @@ record ``latest_model.json``. The test rows are not looked at.
 import logging
 from typing import Any
 
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from src.data.processed import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
@@ -21,8 +21,8 @@ from src.tracking.recording import record_model, record_training, tracking_of
 from src.tracking.tracker import NoTracker, Tracker, make_tracker
 from src.training.base_trainer import ModelTrainingTemplate, TrainingData
 from src.training.strategies import TrainingStrategy, make_strategy
-from src.training.threshold import choose_threshold
-from src.training.validation import Rows, make_folds, measure, summarise
+from src.training.threshold import check_tunable, choose_threshold
+from src.training.validation import cross_predict, make_folds, measure, summarise
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import DataError
@@ -103,26 +103,26 @@ class ModelTrainer(ModelTrainingTemplate):
             ModelError: If a threshold cannot be tuned.
         """
         X, y = processed_data
+        tuned = self.settings.training.decision_threshold == "tuned"
+        if tuned:
+            check_tunable(model.task, y)
         trained = self.strategy.train(model, X, y)
-        if self.settings.training.decision_threshold == "tuned":
-            self.threshold = choose_threshold(trained, X, y, self._folds(y))
+        if tuned:
+            predictions = self.strategy.fold_predictions or cross_predict(
+                trained, X, y, make_folds(self.settings, y)
+            )
+            self.threshold = choose_threshold(predictions)
             trained.with_threshold(self.threshold)
         creation = FeatureCreator(feature_columns(self.schema))
         return trained.after([("creation", creation)])
-
-    def _folds(self, y: Series) -> list[tuple[Rows, Rows]]:
-        """Return the folds of the training rows."""
-        settings = self.settings
-        in_order = settings.preprocessing.split.method == "time"
-        count, seed = settings.training.folds, settings.seed
-        return make_folds(settings.task, y, count, seed, in_order)
 
     def evaluate(self, trained_model: BaseModel, data: DataFrame) -> dict[str, Any]:
         """Measure the model on its own rows and, where there are folds, between them.
 
         Returns:
             ``train``: each metric on the rows fitted to, better than it will do;
-            ``cross_validation``: mean and deviation over the folds.
+            ``cross_validation``: mean and deviation over the folds; after a search,
+            those by which it chose, so a little better than it will do.
         """
         target = data[self.schema.target]
         metrics: dict[str, Any] = {"train": measure(trained_model, data, target)}

@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
@@ -240,20 +241,25 @@ def search_history(
         label: What the value is.
     """
     figure, axes = _canvas("Search", "trial", label)
-    best, steps = None, []
-    for number, (value, state) in enumerate(zip(values, states, strict=True)):
-        if value is None:
-            continue
-        done = state == "complete"
-        axes.plot(number, value, "o", color=MODEL if done else GRID, markersize=5)
-        if done and (best is None or (value > best) == higher_is_better):
-            best = value
-        if best is not None:
-            steps.append((number, best))
-    if steps:
-        numbers, reached = zip(*steps, strict=True)
-        axes.step(numbers, reached, where="post", color=WARM, label="best so far")
-        axes.legend(loc="lower right" if higher_is_better else "upper right")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    pad = 0.5 + len(values) / 50
+    axes.set_xlim(-pad, len(values) - 1 + pad)
+    reached = np.array([np.nan if v is None else v for v in values])
+    trials, state = np.arange(len(reached)), np.array(states)
+    for name, colour, fill in (("complete", MODEL, MODEL), ("pruned", FAINT, "none")):
+        of = state == name
+        if of.any():
+            (points,) = axes.plot(trials[of], reached[of], "o", color=colour)
+            points.set(label=name, markerfacecolor=fill, markersize=5)
+    failed = trials[state == "fail"]
+    if len(failed):  # without a value, they are shown along the lower edge
+        edge = axes.get_xaxis_transform()
+        low = np.full(len(failed), 0.03)
+        axes.plot(failed, low, "x", color=FAINT, label="failed", transform=edge)
+    best = np.where(state == "complete", reached, np.nan)
+    so_far = (np.fmax if higher_is_better else np.fmin).accumulate(best)
+    axes.step(trials, so_far, where="post", color=WARM, label="best so far")
+    figure.legend(loc="outside lower center", ncols=len(axes.lines))
     return figure
 
 
@@ -264,7 +270,7 @@ def bar_chart(values: Mapping[str, float], title: str, label: str) -> Figure:
     figure, axes = _canvas(title, label, "", size)
     axes.barh(range(len(values)), list(values.values()), color=MODEL, height=0.65)
     axes.set_yticks(range(len(values)), [_short(name, 30) for name in values])
-    axes.invert_yaxis()
+    axes.set_ylim(len(values) - 0.5, -0.5)
     axes.grid(False, axis="y")
     return figure
 

@@ -1,8 +1,11 @@
 """The models, and the factory that makes them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 from src.models.base import BaseModel
 from src.models.factory import MODEL_TYPES, ModelFactory
@@ -141,6 +144,34 @@ def test_an_impossible_value_is_found_before_fitting_and_told_in_one_line() -> N
         ModelFactory.get_model("linear", task="regression", alpha="much")
 
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "params", "said"),
+    [
+        ("regression", {"solver": "lbfgs"}, "can be used only when positive=True"),
+        ("classification", {"class_weight": {"x": 2}}, "are not in class_weight"),
+    ],
+)
+def test_a_value_that_only_the_fit_refuses_is_told_in_one_line(
+    task: Task, params: dict[str, Any], said: str
+) -> None:
+    model = ModelFactory.get_model("linear", task=task, **params)
+
+    with pytest.raises(
+        ModelError, match=f"^config/model_config.yaml: model.params: .*{said}"
+    ) as error:
+        model.fit(X, target(task))
+
+    assert "\n" not in str(error.value)
+
+
+def test_a_defect_in_a_step_before_the_model_is_no_mistake_in_its_parameters() -> None:
+    model = ModelFactory.get_model("dummy", task="regression")
+    model.after([("scaling", StandardScaler())])
+
+    with pytest.raises(ValueError, match="could not convert string"):
+        model.fit(X.astype(str) + "?", NUMBERS)
 
 
 def test_row_weights_reach_the_estimator() -> None:

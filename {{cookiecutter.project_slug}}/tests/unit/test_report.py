@@ -12,10 +12,11 @@ import pytest
 
 from src.data.schema import DataSchema
 from src.evaluation.bootstrap import Score, measure
-from src.evaluation.metrics import Predictions
+from src.evaluation.metrics import Predictions, primary_metric
 from src.evaluation.performance import ClassResult, Evaluation, SliceResult
-from src.evaluation.pictures import make_pictures
+from src.evaluation.pictures import make_pictures, search_pictures
 from src.evaluation.report import Subject, format_number, format_score, write_report
+from src.utils.config import Task
 from tests.fixtures.synthetic import make_settings
 
 PROJECT_NAME = 'Wines & "spirits" <fine> 日本'
@@ -79,6 +80,23 @@ def evaluation_of(predictions: Predictions) -> Evaluation:
     return Evaluation(predictions, whole, whole, None, classes, slices)
 
 
+def search_of(task: Task, **changed: Any) -> dict[str, Any]:
+    """Return what a record says of a search: a failed, a pruned, complete trials."""
+    values = {"fail": None, "pruned": 0.5, "complete": 0.75}
+    trials = [
+        {"number": n, "params": {"alpha": 1.0}, "value": value, "state": state}
+        for n, (state, value) in enumerate([*values.items(), ("complete", 0.625)])
+    ]
+    higher = primary_metric(task)[1]
+    return {
+        "metric": primary_metric(task)[0],
+        "trials": trials,
+        "best": trials[2 if higher else 3],
+        "importances": {"alpha": 1.0},
+        **changed,
+    }
+
+
 Writer = Callable[..., tuple[str, Any]]
 
 
@@ -88,7 +106,9 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Writer:
     folder = tmp_path_factory.mktemp("report")
 
     @cache
-    def write_files(classes: tuple[str, ...], rows: int) -> tuple[str, Any]:
+    def write_files(
+        classes: tuple[str, ...], rows: int, searched: bool = False
+    ) -> tuple[str, Any]:
         predictions = predictions_of(classes, rows)
         project = {"name": PROJECT_NAME, "description": "About $5 & <more>."}
         settings = make_settings(folder, predictions.task, project=project)
@@ -104,6 +124,8 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Writer:
                 "files": {"train.csv": {"sha256": "7" * 64, "rows": 1234}},
             },
         }
+        if searched:
+            record["search"] = search_of(predictions.task)
         columns = {"x": {"type": "number"}, "y": {"type": "category", "role": "target"}}
         schema = DataSchema.model_validate({"name": "n", "columns": columns})
         report = write_report(
@@ -175,6 +197,49 @@ def test_rare_classes_share_a_line_of_the_confusion_matrix() -> None:
     many = predictions_of(tuple(f"class {i:02}" for i in range(25)), 200)
     first = make_pictures(evaluation_of(many), 0.95)[0]
     assert first.alt.startswith("Confusion matrix of 20 classes")
+
+
+@pytest.mark.parametrize(
+    ("classes", "best"),
+    [(("no", "yes"), "ROC AUC 0.75"), ((), "RMSE 0.625")],
+)
+def test_the_report_of_a_searched_model_shows_the_search(
+    write: Writer, classes: tuple[str, ...], best: str
+) -> None:
+    page = Page(write(classes, 60, True)[0])
+
+    history, importances = page.alts[-2:]
+    assert history == (
+        f"Trials of the search: 2 complete, 1 pruned, 1 failed; the best has {best}."
+    )
+    assert importances == "Importance of hyperparameters: alpha 100%."
+    assert "4 trials on folds of the training rows" in page.words
+
+
+def test_a_report_without_a_search_does_not_speak_of_one(write: Writer) -> None:
+    text, _ = write(("no", "yes"), 60)
+
+    assert "search" not in text.lower()
+    assert search_pictures({}) == search_pictures({"search": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "best"), [("classification", 0.75), ("regression", 0.625)]
+)
+def test_the_history_of_a_search_knows_which_value_is_better(
+    task: Task, best: float
+) -> None:
+    history, _ = search_pictures({"search": search_of(task)})
+
+    line = history.figure.axes[0].lines[-1]
+    assert line.get_label() == "best so far"
+    assert line.get_xydata()[-1].tolist() == [3, best]
+
+
+def test_a_search_in_which_nothing_mattered_has_a_history_only() -> None:
+    (history,) = search_pictures({"search": search_of("regression", importances={})})
+
+    assert history.name == "search_history"
 
 
 @pytest.mark.parametrize(

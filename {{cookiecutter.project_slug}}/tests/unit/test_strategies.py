@@ -1,11 +1,11 @@
 """The ways to train, and cross-validation."""
 
-from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
 from src.models.factory import ModelFactory
 from src.training import strategies
@@ -14,9 +14,10 @@ from src.training.strategies import (
     StandardTrainingStrategy,
     make_strategy,
 )
-from src.training.validation import cross_validate, make_folds, summarise
+from src.training.validation import Folds, cross_validate, make_folds, summarise
 from src.utils.config import Settings
 from src.utils.errors import DataError
+from tests.fixtures.synthetic import make_settings
 
 ROWS = 90
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(ROWS, 2)), columns=["a", "b"])
@@ -24,7 +25,20 @@ LABELS = pd.Series(np.where(np.arange(ROWS) % 3 == 0, "rare", "usual"))
 NUMBERS = X["a"] + X["b"]
 
 
-def parts(folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]]) -> list[list[int]]:
+IN_TIME = {"split": {"method": "time", "time_columns": ["signed up"]}}
+
+
+def folds_of(y: pd.Series, folds: int, **sections: Any) -> Folds:
+    return make_folds(settings_of(y, folds, **sections), y)
+
+
+def settings_of(y: pd.Series, folds: int, **sections: Any) -> Settings:
+    task = "regression" if y is NUMBERS else "classification"
+    training = {"strategy": "cross_validation", "folds": folds}
+    return make_settings(Path(), task, training=training, **sections)
+
+
+def parts(folds: Folds) -> list[list[int]]:
     return [predicted.tolist() for _, predicted in folds]
 
 
@@ -39,7 +53,7 @@ def test_the_standard_strategy_fits_once_to_all_rows() -> None:
 
 
 def test_cross_validation_fits_to_all_rows_too_and_has_a_score_for_each_fold() -> None:
-    strategy = CrossValidationStrategy(folds=4, seed=1)
+    strategy = CrossValidationStrategy(settings_of(LABELS, 4))
     model = ModelFactory.get_model("linear", task="classification")
 
     trained = strategy.train(model, X, LABELS)
@@ -51,7 +65,8 @@ def test_cross_validation_fits_to_all_rows_too_and_has_a_score_for_each_fold() -
 
 
 @pytest.mark.parametrize(
-    "strategy", [StandardTrainingStrategy(), CrossValidationStrategy(3, seed=1)]
+    "strategy",
+    [StandardTrainingStrategy(), CrossValidationStrategy(settings_of(NUMBERS, 3))],
 )
 def test_row_weights_reach_the_fit(strategy: strategies.TrainingStrategy) -> None:
     model = ModelFactory.get_model("dummy", task="regression")
@@ -63,14 +78,14 @@ def test_row_weights_reach_the_fit(strategy: strategies.TrainingStrategy) -> Non
 
 
 def test_every_row_is_predicted_once_and_never_by_a_model_that_knows_it() -> None:
-    folds = make_folds("classification", LABELS, 4, seed=1, in_order=False)
+    folds = folds_of(LABELS, 4)
 
     assert sorted(sum(parts(folds), [])) == list(range(ROWS))
     assert not any(set(fit) & set(predicted) for fit, predicted in folds)
 
 
 def test_each_fold_has_its_share_of_a_rare_label() -> None:
-    folds = make_folds("classification", LABELS, 5, seed=1, in_order=False)
+    folds = folds_of(LABELS, 5)
 
     shares = [(LABELS.iloc[part] == "rare").mean() for part in parts(folds)]
 
@@ -79,38 +94,39 @@ def test_each_fold_has_its_share_of_a_rare_label() -> None:
 
 def test_a_label_with_fewer_rows_than_folds_is_no_obstacle() -> None:
     labels = LABELS.where(X.index != 7, "alone")
-    folds = make_folds("classification", labels, 5, seed=1, in_order=False)
+    folds = folds_of(labels, 5)
     model = ModelFactory.get_model("linear", task="classification")
 
     assert len(cross_validate(model, X, labels, folds)) == 5
 
 
 def test_in_order_of_time_later_rows_are_predicted_from_earlier_ones() -> None:
-    folds = make_folds("classification", LABELS, 4, seed=1, in_order=True)
+    folds = folds_of(LABELS, 4, preprocessing=IN_TIME)
 
     assert all(fit.max() < predicted.min() for fit, predicted in folds)
     assert len(folds) == 4
 
 
 def test_the_seed_decides_the_folds() -> None:
-    first, again, other = (
-        parts(make_folds("regression", NUMBERS, 3, seed, in_order=False))
-        for seed in (1, 1, 2)
-    )
+    first, again, other = (parts(folds_of(NUMBERS, 3, seed=seed)) for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
 
 
-@pytest.mark.parametrize("in_order", [False, True])
-def test_fewer_rows_than_folds_are_refused(in_order: bool) -> None:
-    with pytest.raises(DataError, match="4 training rows are too few .*folds 5"):
-        make_folds("regression", NUMBERS.head(4), 5, seed=1, in_order=in_order)
+# In order of time, the first part is fitted to and never predicted.
+@pytest.mark.parametrize(("rows", "preprocessing"), [(4, {}), (5, IN_TIME)])
+def test_fewer_rows_than_folds_are_refused(
+    rows: int, preprocessing: dict[str, Any]
+) -> None:
+    with pytest.raises(DataError, match=f"{rows} training rows are .*folds 5; .* "):
+        folds_of(LABELS.head(rows), 5, preprocessing=preprocessing)
+    assert folds_of(LABELS.head(rows + 1), 5, preprocessing=preprocessing)
 
 
 def test_cross_validation_leaves_the_model_unfitted() -> None:
     model = ModelFactory.get_model("linear", task="regression")
-    folds = make_folds("regression", NUMBERS, 3, seed=1, in_order=False)
+    folds = folds_of(NUMBERS, 3)
 
     cross_validate(model, X, NUMBERS, folds)
 
@@ -126,19 +142,9 @@ def test_the_summary_has_mean_and_deviation_of_each_metric() -> None:
     }
 
 
-def test_the_configuration_names_the_strategy(
-    make_project: Callable[..., Settings],
-) -> None:
-    standard = make_project(training={"strategy": "standard"})
-    folds = {"strategy": "cross_validation", "folds": 3}
-    in_time = {"split": {"method": "time", "time_columns": ["signed up"]}}
-    crossed = make_project(training=folds, preprocessing=in_time, seed=9)
+def test_the_configuration_names_the_strategy() -> None:
+    standard = make_strategy(make_settings(Path(), "regression"))
+    crossed = make_strategy(settings_of(NUMBERS, 3))
 
-    strategy = make_strategy(crossed)
-
-    assert isinstance(make_strategy(standard), StandardTrainingStrategy)
-    assert isinstance(strategy, CrossValidationStrategy)
-    assert (strategy.folds, strategy.seed, strategy.in_order) == (3, 9, True)
-    shuffled = make_strategy(make_project(training=folds))
-    assert isinstance(shuffled, CrossValidationStrategy)
-    assert not shuffled.in_order
+    assert isinstance(standard, StandardTrainingStrategy)
+    assert isinstance(crossed, CrossValidationStrategy)

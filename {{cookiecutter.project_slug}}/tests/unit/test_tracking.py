@@ -12,6 +12,7 @@ from pandas import DataFrame
 from scripts import evaluation
 from src.data.preprocessing import preprocess
 from src.evaluation.promotion import promote
+from src.models.artifact import load_record
 from src.models.registry import make_registry
 from src.tracking import recording
 from src.tracking.recording import installed, run_of, tracking_of
@@ -33,6 +34,7 @@ class Run:
     parent: str | None
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    steps: list[tuple[int, str, float]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     state: str = "running"
@@ -68,6 +70,8 @@ class Notebook(Tracker):
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
         self.runs[run_id].metrics |= {k: float(v) for k, v in metrics.items()}
+        if step is not None:
+            self.runs[run_id].steps += [(step, k, v) for k, v in metrics.items()]
 
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         self.runs[run_id].tags |= tags
@@ -143,14 +147,22 @@ def test_each_trial_of_a_search_is_a_run_within_the_run(
     settings = prepared(
         make_project,
         training={"strategy": "hyperparameter_search", "folds": 2},
-        search={"trials": 2, "space": {"linear": {"C": {"low": 0.1, "high": 1.0}}}},
+        # A negative one is refused.
+        search={"trials": 4, "space": {"linear": {"C": {"choices": [1.0, -1.0]}}}},
     )
 
     train(settings)
 
-    trials = [run for run in notebook.runs.values() if run.name.startswith("trial")]
-    assert [trial.parent for trial in trials] == ["0", "0"]
-    assert all("value" in trial.metrics and "C" in trial.params for trial in trials)
+    runs = [run for run in notebook.runs.values() if run.name.startswith("trial")]
+    record = load_record(settings.paths.models / "latest_model.joblib")
+    assert len(runs) == 4
+    assert {run.tags["state"] for run in runs} == {"complete", "fail"}
+    for run, trial in zip(runs, record["search"]["trials"], strict=True):
+        assert (run.parent, run.params) == ("0", trial["params"])
+        assert run.tags == {"state": trial["state"]}
+        assert run.metrics.get("value") == trial["value"]
+        means = trial["intermediate"]
+        assert run.steps == [(n, "fold", mean) for n, mean in enumerate(means)]
 
 
 def test_an_evaluation_adds_to_the_run_that_made_the_model(

@@ -15,6 +15,9 @@ RATES = np.linspace(0, 1, 5)
 
 # One figure of each kind.
 ACTUAL = np.arange(20.0)
+# A search whose second and last trials failed, and whose best value was pruned.
+VALUES = [0.6, None, 0.5, 0.9, 0.8, None]
+STATES = ["complete", "fail", "complete", "pruned", "complete", "fail"]
 CURVES = {"yes": (RATES, RATES**0.5, 0.75)}
 FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion": lambda: draw.confusion_matrix([[5, 1], [2, 9]], ["no", "yes"]),
@@ -29,6 +32,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "intervals": lambda: draw.interval_chart(
         [("Oslo", 0.5, 0.4, 0.6), ("Lima", 0.7, None, None)], 0.6, "ROC AUC"
     ),
+    "search": lambda: draw.search_history(VALUES, STATES, True, "ROC AUC"),
+    "bars": lambda: draw.bar_chart({"alpha": 0.7, "beta": 0.3}, "Importance", "share"),
 }
 
 
@@ -85,3 +90,69 @@ def test_labels_are_shown_as_they_are_whatever_they_hold() -> None:
     assert "&lt;$1 &amp; $2&gt;" in svg
     assert "日本" in svg
     assert "x" * 50 not in svg and "…" in svg
+
+
+def lines_of(figure: Figure) -> dict[str, list[tuple[float, float]]]:
+    """Return the points of each line of a figure, by what the legend calls it."""
+    return {
+        str(line.get_label()): list(map(tuple, line.get_xydata()))
+        for line in figure.axes[0].lines
+    }
+
+
+def test_the_history_of_a_search_shows_each_trial_once_as_it_ended() -> None:
+    lines = lines_of(FIGURES["search"]())
+
+    assert lines["complete"] == [(0, 0.6), (2, 0.5), (4, 0.8)]
+    assert lines["pruned"] == [(3, 0.9)]
+    assert [trial for trial, _ in lines["failed"]] == [1, 5]
+    for name in lines:
+        assert f">{name}<" in svg_of("search")
+
+
+@pytest.mark.parametrize(
+    ("higher_is_better", "best"),
+    [(True, [0.6, 0.6, 0.6, 0.6, 0.8, 0.8]), (False, [0.6, 0.6, 0.5, 0.5, 0.5, 0.5])],
+)
+def test_the_best_so_far_is_of_complete_trials_and_never_gets_worse(
+    higher_is_better: bool, best: list[float]
+) -> None:
+    figure = draw.search_history(VALUES, STATES, higher_is_better, "score")
+
+    assert lines_of(figure)["best so far"] == list(enumerate(best))
+
+
+def test_no_best_is_shown_before_a_trial_is_complete() -> None:
+    figure = draw.search_history([None, 0.7], ["fail", "complete"], True, "score")
+
+    (_, before), (_, after) = lines_of(figure)["best so far"]
+    assert np.isnan(before) and after == 0.7
+    assert ET.fromstring(draw.to_svg(figure)) is not None
+
+
+@pytest.mark.parametrize("trials", [1, 2, 250])
+def test_trials_are_counted_in_whole_numbers_and_none_is_cut_off(trials: int) -> None:
+    figure = draw.search_history([0.5] * trials, ["complete"] * trials, True, "score")
+
+    (axes,) = figure.axes
+    left, right = axes.get_xlim()
+    assert left <= -0.5 and right >= trials - 0.5
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+    assert "pruned" not in lines_of(figure) and "failed" not in lines_of(figure)
+
+
+@pytest.mark.parametrize(
+    "values", [{"alpha": 1.0}, {"a": 0.0, "b": 0.0}, {"x" * 40: 0.6, "y": 0.4}]
+)
+def test_bars_are_as_long_as_their_values_from_top_to_bottom(
+    values: dict[str, float],
+) -> None:
+    figure = draw.bar_chart(values, "Importance", "share")
+
+    (axes,) = figure.axes
+    bars = [patch.get_bbox() for patch in axes.patches]
+    assert [bar.width for bar in bars] == list(values.values())
+    bottom, top = axes.get_ylim()
+    assert bottom > top, "the first bar is the uppermost"
+    assert [round((bar.y0 + bar.y1) / 2) for bar in bars] == list(range(len(values)))
+    assert ET.fromstring(draw.to_svg(figure)) is not None
