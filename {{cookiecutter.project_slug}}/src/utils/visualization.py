@@ -270,15 +270,21 @@ def bar_chart(values: Mapping[str, float], title: str, label: str) -> Figure:
 
 
 @mpl.rc_context(STYLE)
-def to_svg(figure: Figure) -> str:
+def to_svg(figure: Figure, background: str = "none") -> str:
     """Return ``figure`` as SVG; the same figure always gives the same text.
 
     Characters that matplotlib's own font lacks are drawn by the reader's fonts.
+
+    Args:
+        figure: As the functions of this module return it.
+        background: A colour, for a page of which it is not known how dark it is.
     """
     buffer = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None}, facecolor=background
+        )
     return buffer.getvalue()
 
 
