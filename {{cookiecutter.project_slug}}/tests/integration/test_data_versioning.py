@@ -97,6 +97,17 @@ def test_a_stage_depends_on_parameters_that_are_set(stage: str) -> None:
                     value = value[part]
 
 
+def test_the_dictionary_is_an_output_that_git_keeps() -> None:
+    path = load_settings().data.dictionary_path.relative_to(PROJECT_ROOT).as_posix()
+    (options,) = (
+        entry[path]
+        for entry in STAGES["preprocess"]["outs"]
+        if isinstance(entry, dict) and path in entry
+    )
+    # DVC would remove it, and lose it where the stage then fails.
+    assert options == {"cache": False, "persist": True}
+
+
 def kept_by_dvc(entries: list[Any]) -> set[str]:
     """Return the paths of the outputs that are in the cache of DVC."""
     uncached = {"cache": False}
