@@ -191,7 +191,12 @@ def test_every_command_of_the_readme_works(
             f"pd.read_csv(r'{folder}/own.csv').to_parquet(r'{folder}/own.parquet')"
         )
         setup.append(f'.venv/bin/python -c "import pandas as pd; {to_parquet}"')
+    dictionaries = project.glob("docs/data_dictionaries/*.md")
+    shipped = {path: path.read_text(encoding="utf-8") for path in dictionaries}
     readme.run([*setup, *commands], project, variables)
+    # What comes with a sample is what a run writes, so that git shows no difference.
+    for path, text in shipped.items():
+        assert path.read_text(encoding="utf-8") == text
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
-"""Bring the data to ``data/raw/``, and at the first run describe them.
+"""Bring the data to ``data/raw/``, and at the first run infer their schema.
 
-Where ``config/data_schema.yaml`` or the data dictionary do not exist yet, they are
-inferred from the data, to be reviewed and committed, and used from then on::
+Where ``config/data_schema.yaml`` does not exist yet, it is inferred from the data, to
+be reviewed and committed, and used from then on::
 
     python scripts/data_download.py
 """
 
-from src.data.dictionary import write_dictionary
 from src.data.inference import infer_schema
 from src.data.ingestion import ingest
 from src.data.schema import load_schema, write_schema
@@ -17,7 +16,7 @@ from src.utils.files import sha256_of
 
 
 def download(settings: Settings, force: bool = False) -> None:
-    """Ingest the source and make sure that schema and dictionary exist.
+    """Ingest the source and make sure that there is a schema that suits the settings.
 
     Args:
         settings: All settings.
@@ -36,10 +35,7 @@ def download(settings: Settings, force: bool = False) -> None:
             infer_schema(frame, data.target, raw.name, settings.task), data.schema_path
         )
         print(f"{data.schema_path}: inferred; review and commit it")
-    schema = load_schema(data.schema_path, settings)
-    if not data.dictionary_path.exists():
-        write_dictionary(settings, schema)
-        print(f"{data.dictionary_path}: written; review and commit it")
+    load_schema(data.schema_path, settings)
     print("next: python src/data/preprocessing.py --config config/pipeline_config.yaml")
 
 

@@ -1,8 +1,9 @@
-"""The data dictionary: what each column means, for people.
+"""The data dictionary: what each column means and holds, for people.
 
-Written at the first ``make data``; to write it anew after a change of the schema::
+Preprocessing writes it wherever it would say something else than before. Its first
+part repeats the schema; this command fails if it does not::
 
-    python src/data/dictionary.py
+    python src/data/dictionary.py --check
 """
 
 import pandas as pd
@@ -13,21 +14,59 @@ from src.data.schema import ColumnSchema, DataSchema, load_schema
 from src.data.tables import read_table
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
-from src.utils.files import write_text
+from src.utils.errors import DataError
+from src.utils.files import first_difference, write_text
 
 MAX_EXAMPLES = 3
 MAX_EXAMPLE_LENGTH = 30
-HEADINGS = ("Column", "Type", "Role", "Accepted", "Missing", "Found", "Description")
+HEAD = """\
+Written by preprocessing from `config/data_schema.yaml`, where names, limits and
+descriptions are edited, and from the data. What is written here by hand is lost."""
+CONTRACT = ("Column", "Type", "Role", "Accepted", "Description")
+CONTENT = ("Column", "Missing", "Found")
 
 
-def write_dictionary(settings: Settings, schema: DataSchema) -> None:
-    """Write the data dictionary of the ingested data.
+def write_dictionary(settings: Settings, schema: DataSchema, raw: pd.DataFrame) -> bool:
+    """Write the data dictionary, if it is not there as it should be.
+
+    Args:
+        settings: Where it goes.
+        schema: The data contract.
+        raw: The rows as ``read_table`` gives them.
+
+    Returns:
+        Whether it was written.
+    """
+    path = settings.data.dictionary_path
+    text = dictionary(schema, raw)
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+        return False
+    write_text(path, text)
+    return True
+
+
+def check_dictionary(settings: Settings) -> str:
+    """Hold the dictionary against the schema; what it says of the data is not read.
+
+    Returns:
+        What was found, in one line.
 
     Raises:
-        DataError: If there are no data yet.
+        ConfigError: If the schema cannot be used.
+        DataError: If the dictionary is another schema's, or is missing.
     """
-    text = dictionary(schema, read_table(raw_file(settings)))
-    write_text(settings.data.dictionary_path, text)
+    path, schema_path = settings.data.dictionary_path, settings.data.schema_path
+    if not schema_path.exists() and not path.exists():
+        return "no data schema yet, and no data dictionary"
+    expected = _contract(load_schema(schema_path, settings))
+    advice = "run `make data` and commit the dictionary"
+    if not path.exists():
+        raise DataError(f"{path}: file not found, expected {schema_path}; {advice}")
+    found = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    difference = first_difference(found[: len(expected)], expected)
+    if difference is not None:
+        raise DataError(f"{path}: {difference} from {schema_path}; {advice}")
+    return f"{path}: the dictionary of {schema_path}"
 
 
 def dictionary(schema: DataSchema, raw: pd.DataFrame) -> str:
@@ -38,37 +77,41 @@ def dictionary(schema: DataSchema, raw: pd.DataFrame) -> str:
         raw: The rows as ``read_table`` gives them.
 
     Returns:
-        A heading, what the data set is, and a table with a line for each column.
+        What the schema says, with a table of the columns, then what the rows hold,
+        with another.
     """
-    lines = [f"# Data dictionary: {_escape(schema.name)}", ""]
-    if schema.description:
-        lines += [_escape(schema.description), ""]
-    lines += [f"- Rows: {len(raw):,}", f"- Target: {_code(schema.target)}"]
-    if schema.sensitive:
-        names = ", ".join(_code(name) for name in schema.sensitive)
-        lines.append(f"- Sensitive columns, reported on separately: {names}")
-    lines += ["", _row(HEADINGS), _row(["---"] * len(HEADINGS))]
+    lines = [*_contract(schema), "", "## What the data hold", ""]
+    lines += [f"Rows: {len(raw):,}", "", *_heading(CONTENT)]
     for name, column in schema.columns.items():
         values = as_text(raw[name]) if name in raw.columns else pd.Series(dtype="str")
-        lines.append(_row(_cells(name, column, values)))
+        lines.append(_row(_content(name, column, values)))
     return "\n".join(lines) + "\n"
 
 
-def _cells(name: str, column: ColumnSchema, values: Column) -> list[str]:
-    """Return the cells of one column's line."""
+def _contract(schema: DataSchema) -> list[str]:
+    """Return the lines that follow from the schema alone."""
+    lines = [f"# Data dictionary: {_escape(schema.name)}", "", HEAD, ""]
+    if schema.description:
+        lines += [_escape(schema.description), ""]
+    lines.append(f"- Target: {_code(schema.target)}")
+    if schema.sensitive:
+        names = ", ".join(_code(name) for name in schema.sensitive)
+        lines.append(f"- Sensitive columns, reported on separately: {names}")
+    lines += ["", "## Columns", "", *_heading(CONTRACT)]
+    for name, column in schema.columns.items():
+        text = _escape(column.description)
+        cells = [_code(name), column.type, column.role, _accepted(column), text]
+        lines.append(_row(cells))
+    return "\n".join(lines).splitlines()
+
+
+def _content(name: str, column: ColumnSchema, values: Column) -> list[str]:
+    """Return the cells of one column's line about the data."""
     missing = "absent"
     if len(values) > 0:
         typed = convert(values, column.type, column.format)
         missing = f"{typed.isna().mean():.1%}"
-    return [
-        _code(name),
-        column.type,
-        column.role,
-        _accepted(column),
-        missing,
-        _found(column, values.dropna()),
-        _escape(column.description),
-    ]
+    return [_code(name), missing, _found(column, values.dropna())]
 
 
 def _accepted(column: ColumnSchema) -> str:
@@ -102,6 +145,11 @@ def _found(column: ColumnSchema, values: Column) -> str:
     return f"{len(counts):,} distinct, such as {examples}"
 
 
+def _heading(names: tuple[str, ...]) -> list[str]:
+    """Return the first two lines of a Markdown table."""
+    return [_row(names), _row(["---"] * len(names))]
+
+
 def _row(cells: tuple[str, ...] | list[str]) -> str:
     """Return one line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
@@ -129,10 +177,24 @@ def _code(value: str) -> str:
 
 
 def main() -> None:
-    """Write the dictionary, as configured on the command line."""
-    settings = settings_from(config_parser(__doc__).parse_args())
-    write_dictionary(settings, load_schema(settings.data.schema_path, settings))
-    print(f"{settings.data.dictionary_path}: written; review and commit it")
+    """Write the dictionary, or check it.
+
+    Raises:
+        ProjectError: If there is no schema, or the dictionary is another schema's.
+    """
+    parser = config_parser("Write the data dictionary of the ingested data.")
+    parser.add_argument(
+        "--check", action="store_true", help="fail if it is not the one of the schema"
+    )
+    arguments = parser.parse_args()
+    settings = settings_from(arguments)
+    if arguments.check:
+        print(check_dictionary(settings))
+        return
+    schema = load_schema(settings.data.schema_path, settings)
+    written = write_dictionary(settings, schema, read_table(raw_file(settings)))
+    state = "written; review and commit it" if written else "unchanged"
+    print(f"{settings.data.dictionary_path}: {state}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """From the ingested file to training and test rows.
 
-Validates the data against the schema, removes duplicates and rows without a target,
-and divides the rest, as ``config/pipeline_config.yaml`` says::
+Validates the data against the schema, writes the data dictionary where it has changed,
+removes duplicates and rows without a target, and divides the rest, as
+``config/pipeline_config.yaml`` says::
 
     python src/data/preprocessing.py --config config/pipeline_config.yaml
 
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from src.data.dictionary import write_dictionary
 from src.data.ingestion import raw_file
 from src.data.processed import MANIFEST_NAME, Part, write_processed
 from src.data.schema import load_schema
 from src.data.splitting import split_rows
+from src.data.tables import read_table
 from src.data.validation import validate_file
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
@@ -25,23 +28,24 @@ from src.utils.files import sha256_of
 
 @dataclass(frozen=True)
 class Summary:
-    """How many rows went where."""
+    """How many rows went where, and whether the data dictionary was written."""
 
     train: int
     test: int
     quarantined: int
     duplicates: int
     without_target: int
+    dictionary_written: bool
 
 
 def preprocess(settings: Settings) -> Summary:
-    """Write ``data/processed/`` from the file in ``data/raw/``.
+    """Write ``data/processed/`` and the data dictionary from ``data/raw/``.
 
     Args:
         settings: All settings; the seed decides a random split.
 
     Returns:
-        How many rows went where.
+        How many rows went where, and whether the data dictionary was written.
 
     Raises:
         ConfigError: If the schema or the split does not suit the data.
@@ -52,7 +56,10 @@ def preprocess(settings: Settings) -> Summary:
     schema_path = settings.data.schema_path
     schema = load_schema(schema_path, settings)
     source = raw_file(settings)
-    checked = validate_file(source, schema, settings)
+    raw = read_table(source)
+    checked = validate_file(source, raw, schema, settings)
+    dictionary_written = write_dictionary(settings, schema, raw)
+    del raw  # from here on the typed rows are enough
     labelled = checked.frame[checked.frame[schema.target].notna()]
     rows = labelled
     if settings.preprocessing.drop_duplicates:
@@ -65,6 +72,7 @@ def preprocess(settings: Settings) -> Summary:
         quarantined=len(checked.quarantined),
         duplicates=len(labelled) - len(rows),
         without_target=len(checked.frame) - len(labelled),
+        dictionary_written=dictionary_written,
     )
     origin = {
         "source": source.name,
@@ -89,6 +97,8 @@ def main() -> None:
     """Preprocess as configured on the command line."""
     settings = settings_from(config_parser(__doc__).parse_args())
     done = preprocess(settings)
+    if done.dictionary_written:
+        print(f"{settings.data.dictionary_path}: written; review and commit it")
     print(f"{settings.paths.processed}: {done.train} training, {done.test} test rows")
     print(
         f"left out: {done.duplicates} duplicates, {done.without_target} without a "

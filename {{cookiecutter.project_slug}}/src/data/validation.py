@@ -76,11 +76,14 @@ class Validated:
     violations: list[Violation]
 
 
-def validate_file(path: Path, schema: DataSchema, settings: Settings) -> Validated:
+def validate_file(
+    path: Path, raw: pd.DataFrame, schema: DataSchema, settings: Settings
+) -> Validated:
     """Hold a file against the schema, and write what was found to the reports.
 
     Args:
         path: A CSV or Parquet file.
+        raw: Its rows, as ``read_table`` gives them.
         schema: The data contract.
         settings: What to do about violations, and where the reports are.
 
@@ -88,9 +91,8 @@ def validate_file(path: Path, schema: DataSchema, settings: Settings) -> Validat
         The rows that keep the contract, and those that do not.
 
     Raises:
-        DataError: If the file cannot be read, or as ``enforce`` says.
+        DataError: As ``enforce`` says.
     """
-    raw = read_table(path)
     rules = settings.validation
     violations = find_violations(raw, schema, rules.max_examples)
     report = {
@@ -257,7 +259,7 @@ def main() -> None:
     settings = settings_from(config_parser(__doc__).parse_args())
     schema = load_schema(settings.data.schema_path, settings)
     path = raw_file(settings)
-    checked = validate_file(path, schema, settings)
+    checked = validate_file(path, read_table(path), schema, settings)
     print(f"{path}: {len(checked.frame)} rows keep {settings.data.schema_path}")
     if checked.violations:
         print(f"{len(checked.quarantined)} rows do not: {_summary(checked.violations)}")

@@ -5,6 +5,7 @@ After Mitchell et al., "Model Cards for Model Reporting" (2019). The owner write
 from what the registry keeps with the champion, and the same gives the same text.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from src.evaluation.metrics import METRICS
 from src.evaluation.pictures import Picture
 from src.evaluation.report import format_number
-from src.models.registry import ModelRegistry, Version
+from src.models.artifact import Record
+from src.models.registry import Event, ModelRegistry, Version
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, ModelError
-from src.utils.files import write_text
+from src.utils.files import first_difference, write_text
+from src.utils.visualization import on_paper
 
 TEMPLATE = "model_card.md.j2"
 INTENDED_USE = "intended_use.md"
-MAX_PICTURES = 3
 
 
 def card_path(settings: Settings) -> Path:
@@ -49,8 +51,8 @@ def write_card(
     Args:
         registry: Where the champion is.
         settings: Where the card goes, and what the model is called.
-        pictures: What the report shows; the first go with the card. Without any, as
-            after a rollback, those of an earlier promotion are shown again.
+        pictures: What the report shows of the whole model. Without any, as after a
+            rollback, those of an earlier promotion are shown again.
 
     Returns:
         The path of the card.
@@ -62,8 +64,9 @@ def write_card(
     champion = registry.champion()
     if champion is None:
         raise ModelError("no champion yet, so no card; run `make promote`")
-    for picture in pictures[:MAX_PICTURES]:
-        write_text(_pictures(champion, settings) / f"{picture.name}.svg", picture.svg)
+    for picture in pictures:
+        path = _pictures(champion, settings) / f"{picture.name}.svg"
+        write_text(path, on_paper(picture.svg))
     path = card_path(settings)
     write_text(path, render_card(registry, champion, settings))
     return path
@@ -95,12 +98,12 @@ def check_card(registry: ModelRegistry, settings: Settings) -> str:
         )
     found = path.read_text(encoding="utf-8").splitlines()
     expected = render_card(registry, champion, settings).splitlines()
-    for number, (ours, theirs) in enumerate(_paired(found, expected), 1):
-        if ours != theirs:
-            raise ModelError(
-                f"{path}: line {number}: found {ours!r}, expected {theirs!r} for "
-                f"version {champion.number}, the champion; {advice}"
-            )
+    difference = first_difference(found, expected)
+    if difference is not None:
+        raise ModelError(
+            f"{path}: {difference} for version {champion.number}, the champion; "
+            f"{advice}"
+        )
     return f"{path}: the card of version {champion.number}, the champion"
 
 
@@ -138,14 +141,15 @@ def render_card(registry: ModelRegistry, version: Version, settings: Settings) -
         name=settings.registry.model,
         version=version,
         record=version.record,
+        chosen=_chosen(version.record),
         target=_target(version.record["schema"]["columns"]),
         summary=summary,
         gate=registry.attached(version, "gate"),
+        promotion=_promotion(registry, version),
+        dictionary=_link(settings.data.dictionary_path, settings),
         info=METRICS,
         owner=owner.read_text(encoding="utf-8").strip(),
-        pictures=[
-            p.relative_to(settings.registry.cards).as_posix() for p in _svg(folder)
-        ],
+        pictures=[_link(path, settings) for path in sorted(folder.glob("*.svg"))],
     )
 
 
@@ -154,16 +158,22 @@ def _pictures(version: Version, settings: Settings) -> Path:
     return settings.registry.cards / "images" / version.sha256[:12]
 
 
-def _svg(folder: Path) -> list[Path]:
-    """Return the pictures in a folder, by name."""
-    return sorted(folder.glob("*.svg"))
+def _link(path: Path, settings: Settings) -> str:
+    """Return what a link in the card to a file is."""
+    return Path(os.path.relpath(path, settings.registry.cards)).as_posix()
 
 
-def _paired(found: list[str], expected: list[str]) -> list[tuple[str, str]]:
-    """Return the lines side by side, with empty ones where one text is shorter."""
-    length = max(len(found), len(expected))
-    left, right = (t + [""] * (length - len(t)) for t in (found, expected))
-    return list(zip(left, right, strict=True))
+def _promotion(registry: ModelRegistry, version: Version) -> Event | None:
+    """Return the promotion of a version, the last one if it was promoted again."""
+    events = [e for e in registry.history() if e.version == version.number]
+    return next((e for e in reversed(events) if e.action == "promote"), None)
+
+
+def _chosen(record: Record) -> str:
+    """Return the hyperparameters that were set, or found by a search."""
+    found = record["search"]["best"]["params"] if record["search"] else {}
+    params = record["configuration"]["model"]["params"] | found
+    return ", ".join(f"{name} = {value}" for name, value in params.items())
 
 
 def _target(columns: dict[str, Any]) -> str:

@@ -93,8 +93,10 @@ def roll_back(settings: Settings, why: str) -> tuple[int, int | None]:
         The number of the champion, and of the one before this call.
 
     Raises:
+        ConfigError: If the owner's part of the card is missing.
         ModelError: If there was no champion before.
     """
+    check_owner(settings)
     registry = make_registry(settings)
     event = registry.rollback(why)
     write_card(registry, settings)

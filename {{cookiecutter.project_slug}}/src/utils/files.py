@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,19 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, atomically and with ``\\n`` line ends."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def first_difference(found: Sequence[str], expected: Sequence[str]) -> str | None:
+    """Say where lines differ first: the number, what is there, and what should be.
+
+    Returns:
+        None if the lines are the same.
+    """
+    for number, (ours, theirs) in enumerate(zip_longest(found, expected), 1):
+        if ours != theirs:
+            words = [repr(x) if x is not None else "no line" for x in (ours, theirs)]
+            return f"line {number}: found {words[0]}, expected {words[1]}"
+    return None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -284,8 +284,13 @@ def to_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="none")
     return buffer.getvalue()
+
+
+def on_paper(svg: str) -> str:
+    """Return a figure of ``to_svg`` on white, for a page that may be light or dark."""
+    return svg.replace("fill: none", "fill: #ffffff", 1)  # the first shape is the page
 
 
 def for_dark_page(svg: str) -> str:

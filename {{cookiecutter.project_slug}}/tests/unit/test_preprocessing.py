@@ -13,7 +13,7 @@ import pytest
 
 from scripts import data_download
 from scripts.data_download import download
-from src.data import dictionary, preprocessing, validation
+from src.data import preprocessing, validation
 from src.data.ingestion import ingest
 from src.data.preprocessing import preprocess
 from src.data.processed import load_processed, read_rows
@@ -292,7 +292,7 @@ def test_the_commands_say_what_they_did_and_what_comes_next(
 ) -> None:
     settings = make_project(rows=60, validation={"on_violation": "quarantine"})
     said = {}
-    for module in (data_download, validation, dictionary, preprocessing):
+    for module in (data_download, validation, preprocessing):
         if module is validation:
             with Path(settings.data.source).open("a", encoding="utf-8") as file:
                 file.write("1,old,Oslo,True,2024-01-01,,yes\n")
@@ -304,7 +304,7 @@ def test_the_commands_say_what_they_did_and_what_comes_next(
     assert "next: python src/data/preprocessing.py" in said[data_download]
     assert "60 rows keep" in said[validation]
     assert "1 rows do not: column 'age' breaks type integer" in said[validation]
-    assert "written; review and commit it" in said[dictionary]
+    assert "data_dictionary.md: written; review and" in said[preprocessing]
     assert "48 training, 12 test rows" in said[preprocessing]
     assert "0 duplicates, 0 without a target, 1 in quarantine" in said[preprocessing]
     assert "next: python src/training/train.py" in said[preprocessing]

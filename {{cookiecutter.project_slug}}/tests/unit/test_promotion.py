@@ -4,21 +4,28 @@ import getpass
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from scripts import model_card, promote as command
+from scripts import data_download, deployment, evaluation, model_card
+from scripts import promote as command
+from src.data import dictionary, preprocessing
 from src.data.preprocessing import preprocess
 from src.evaluation import pictures
 from src.evaluation.model_card import card_path
 from src.evaluation.promotion import Outcome, promote, roll_back
 from src.models.directory_registry import DirectoryRegistry
 from src.models.registry import make_registry
+from src.training import train as training
 from src.training.train import train
+from src.utils.cli import run
 from src.utils.config import GateSettings, ModelSettings, Settings
 from src.utils.errors import ConfigError, ModelError
 from tests.fixtures.synthetic import TARGET, bring, make_frame, make_settings
@@ -239,6 +246,9 @@ def test_an_override_promotes_and_is_written_down(project: Settings) -> None:
     assert event.why.startswith("the columns changed")
     assert event.why.endswith("promoted all the same")
     assert event.details["gate"]["passed"] is False
+    card = card_path(project).read_text("utf-8")
+    assert "promoted all the same.\n" in card and ": does not hold\n" in card
+    assert "| Hyperparameters | C = 0.0001 |" in card
 
 
 def test_a_dry_run_decides_and_changes_no_registry(project: Settings) -> None:
@@ -249,22 +259,38 @@ def test_a_dry_run_decides_and_changes_no_registry(project: Settings) -> None:
     assert not card_path(project).exists()
 
 
-def test_without_the_words_of_the_owner_nothing_is_promoted(project: Settings) -> None:
+def test_without_the_words_of_the_owner_the_champion_does_not_change(
+    project: Settings,
+) -> None:
+    promoted(project)
+    train(with_model(project, "linear", C=0.5))
+    promoted(project)
+    train(with_model(project, "linear", C=0.7))
+    before = make_registry(project).history()
     (project.registry.cards / "intended_use.md").unlink()
 
-    with pytest.raises(ConfigError, match="intended_use.md: file not found"):
-        promoted(project)
+    for act in (promoted, lambda settings: roll_back(settings, "a test")):
+        with pytest.raises(ConfigError, match="intended_use.md: file not found"):
+            act(project)
 
-    assert make_registry(project).champion() is None
+    assert make_registry(project).history() == before
 
 
 def run_command(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str
 ) -> None:
-    for module in (command, model_card):
-        monkeypatch.setattr(module, "settings_from", lambda _: settings)
-    monkeypatch.setattr(sys, "argv", ["promote.py", *arguments])
-    (model_card if arguments == ("--check",) else command).main()
+    """Run the promotion, or the check of the card."""
+    module = model_card if arguments == ("--check",) else command
+    run_main(module, settings, monkeypatch, *arguments)
+
+
+def run_main(
+    module: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> None:
+    """Run the command of a module."""
+    monkeypatch.setattr(module, "settings_from", lambda _: settings)
+    monkeypatch.setattr(sys, "argv", [module.__name__, *arguments])
+    module.main()
 
 
 def test_the_command_ends_with_status_1_for_a_refused_model(
@@ -307,21 +333,35 @@ def test_a_rollback_brings_champion_and_card_back(
 
 
 def test_the_card_says_what_there_is_to_say(project: Settings) -> None:
-    promoted(project)
+    promoted(project, "for the spring")
 
     text = card_path(project).read_text("utf-8")
 
     champion = make_registry(project).champion()
     assert champion is not None and champion.sha256 in text
     assert "To test, and nothing else." in text
-    for heading in ("Data", "How good it is", "Groups", "What made it", "The decision"):
+    headings = ("Data", "How good it is", "Groups", "Limits", "Lineage", "Gate")
+    for heading in headings:
         assert f"## {heading}\n" in text
     assert "| ROC AUC | 0." in text and "| city | Oslo |" in text
-    for picture in [line for line in text.splitlines() if line.startswith("![")]:
-        path = picture.partition("(")[2].removesuffix(")")
-        assert (project.registry.cards / path).exists()
-    assert picture
+    assert "[data dictionary](../data_dictionary.md)" in text
+    assert "| Columns that it sees | income, age, city, member, " in text
+    assert ": for the spring: all 1 rules of the gate hold.\n" in text
     assert "\n\n\n" not in text
+
+
+def test_the_pictures_of_the_card_can_be_read_on_a_dark_page(
+    project: Settings,
+) -> None:
+    promoted(project)
+    lines = card_path(project).read_text("utf-8").splitlines()
+    links = [x.partition("(")[2][:-1] for x in lines if x.startswith("![")]
+    names = [Path(link).stem for link in links]
+    assert "roc_curve" in names and "calibration" in names
+    for link in links:
+        svg = (project.registry.cards / link).read_text("utf-8")
+        background = svg.partition('<g id="patch_1">')[2].partition("</g>")[0]
+        assert "fill: #ffffff" in background
 
 
 def test_the_card_is_checked_against_the_champion(
@@ -344,6 +384,57 @@ def test_the_card_is_checked_against_the_champion(
     card_path(project).unlink()
     with pytest.raises(ModelError, match="file not found"):
         run_command(project, monkeypatch, "--check")
+    roll_back(project, "a test")
+    run_command(project, monkeypatch, "--check")
+
+
+def test_a_champion_that_was_rolled_back_without_its_card_is_found(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project)
+    train(with_model(project, "linear", C=0.5))
+    promoted(project)
+    make_registry(project).rollback("past the command")
+
+    with pytest.raises(ModelError, match="line 3: found .*version 2.*version 1"):
+        run_command(project, monkeypatch, "--check")
+
+    run_main(model_card, project, monkeypatch)
+    run_command(project, monkeypatch, "--check")
+
+
+def test_a_card_that_was_edited_by_hand_is_found(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project)
+    path = card_path(project)
+    text = path.read_text("utf-8")
+    edits = {
+        "| ROC AUC | 0.": "| ROC AUC | 1.",
+        "To test, and nothing else.": "To decide about people.",
+        "expected better: holds": "expected better: holds\n- Nice: holds",
+        "\n## Limits\n": "\n",
+    }
+    for old, new in edits.items():
+        assert old in text
+        path.write_text(text.replace(old, new, 1), "utf-8")
+        with pytest.raises(ModelError, match=r"line \d+: found .*model_card.py"):
+            run_command(project, monkeypatch, "--check")
+
+
+def test_a_card_without_its_pictures_or_the_new_words_of_its_owner_is_found(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project)
+    words = project.registry.cards / "intended_use.md"
+    words.write_text(OWN_WORDS + "Not for trains.\n", "utf-8")
+    with pytest.raises(ModelError, match="expected 'Not for trains.'"):
+        run_command(project, monkeypatch, "--check")
+    words.write_text(OWN_WORDS, "utf-8")
+    run_command(project, monkeypatch, "--check")
+    next(project.registry.cards.glob("images/*/roc_curve.svg")).unlink()
+    with pytest.raises(ModelError, match="found .*roc curve"):
+        run_command(project, monkeypatch, "--check")
 
 
 def test_a_card_without_a_champion_is_found(
@@ -355,9 +446,48 @@ def test_a_card_without_a_champion_is_found(
         run_command(project, monkeypatch, "--check")
 
 
-def test_the_words_of_the_owner_are_never_changed(project: Settings) -> None:
+def test_no_command_changes_the_words_of_the_owner(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.registry.cards / "intended_use.md"
+    # As no program of ours would write it.
+    words = "## Intended use\r\n\r\nÜber alles  \n\n\n\tno end".encode()
+    path.write_bytes(words)
+    worse = with_model(project, "linear", C=0.0001)
+    steps: list[tuple[Any, Settings, list[str]]] = [
+        (data_download, project, []),
+        (preprocessing, project, []),
+        (dictionary, project, []),
+        (training, project, []),
+        (evaluation, project, []),
+        (command, project, []),
+        (training, worse, []),
+        (command, worse, ["--override"]),
+        (command, worse, ["--rollback"]),
+        (model_card, project, []),
+        (model_card, project, ["--check"]),
+        (deployment, project, []),
+    ]
+    for module, settings, arguments in steps:
+        run_main(module, settings, monkeypatch, *arguments)
+        assert path.read_bytes() == words, module.__name__
+
+
+def test_missing_words_of_the_owner_are_said_in_one_line(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     promoted(project)
-
-    words = (project.registry.cards / "intended_use.md").read_text("utf-8")
-
-    assert words == OWN_WORDS
+    train(with_model(project, "linear", C=0.5))
+    (project.registry.cards / "intended_use.md").unlink()
+    steps: list[tuple[Any, list[str]]] = [
+        (command, []),
+        (command, ["--rollback"]),
+        (model_card, []),
+        (model_card, ["--check"]),
+    ]
+    for module, arguments in steps:
+        with pytest.raises(SystemExit) as ended:
+            run(partial(run_main, module, project, monkeypatch, *arguments))
+        said = str(ended.value.code)
+        assert "intended_use.md: file not found; say there what the model is" in said
+        assert said.startswith("error: ") and "\n" not in said

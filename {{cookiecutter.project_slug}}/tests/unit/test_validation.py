@@ -157,11 +157,10 @@ def test_report_is_written_also_when_validation_fails(
     make_project: ProjectMaker, tmp_path: Path
 ) -> None:
     settings = make_project()
-    rows_with("-1").to_csv(tmp_path / "rows.csv", index=False)
+    path, rows = tmp_path / "rows.csv", rows_with("-1")
+    rows.to_csv(path, index=False)
     with pytest.raises(DataError, match="rows.csv: column 'my col' breaks min 0"):
-        validate_file(
-            tmp_path / "rows.csv", schema_with(type="number", min=0), settings
-        )
+        validate_file(path, rows, schema_with(type="number", min=0), settings)
     report = json.loads((settings.paths.reports / REPORT_NAME).read_text())
     assert report["valid"] is False
     assert report["violations"] == [

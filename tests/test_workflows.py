@@ -1,0 +1,272 @@
+"""The workflow of a generated project, run for real by act on this machine.
+
+act reads the workflow as GitHub does and runs its steps in folders of their own. What
+GitHub alone has is stood in for: the Python of ``setup-python`` is an environment on
+the path that holds the requirements already, so that ``pip install`` only adds the
+project; artifacts are a folder; ``gh`` writes down what it is asked; the summary, which act
+forgets after each step, is a file that ``BASH_ENV`` names to each. Not run here: the
+matrix of the job ``test``, whose commands ``test_living.py`` runs, and the steps that
+need a Docker engine.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from tests.generating import generate
+from tests.interpreters import interpreter
+
+WORKFLOW = Path(".github/workflows/tests.yml")
+REPOSITORY = "owner/project"
+NUMBER = 7
+# Without what the job needs an engine for, or takes long to install.
+ANSWERS = {
+    "deployment": "none",
+    "serving": "none",
+    "data_versioning": "none",
+    "responsible_ai": "no",
+}
+
+STUBS = {
+    "setup-python": """
+runs:
+  using: composite
+  steps:
+    - run: python --version
+      shell: bash
+""",
+    "upload-artifact": """
+inputs:
+  name: {required: true}
+  path: {required: true}
+  if-no-files-found: {default: warn}
+runs:
+  using: composite
+  steps:
+    - run: test ! -e "$FILES" || { mkdir -p "$STORE" && cp -r "$FILES" "$STORE"; }
+      shell: bash
+      env:
+        FILES: ${{ inputs.path }}
+        STORE: ${{ env.ARTIFACTS }}/${{ inputs.name }}
+""",
+    "download-artifact": """
+inputs:
+  pattern: {required: true}
+  merge-multiple: {required: true}
+runs:
+  using: composite
+  steps:
+    - run: test ! -d "$STORE" || cp -r "$STORE/." .
+      shell: bash
+      env:
+        STORE: ${{ env.ARTIFACTS }}/${{ inputs.pattern }}
+""",
+}
+
+# To take less time: fewer samples than a person would draw, and no record of the runs.
+ENVIRONMENT = {
+    "MLOPS_EVALUATION__BOOTSTRAP_SAMPLES": "20",
+    "MLOPS_TRACKING__BACKEND": "none",
+    "OMP_NUM_THREADS": "1",
+}
+
+GH = """\
+#!/usr/bin/env bash
+set -euo pipefail
+printf '%s\\n' "$GH_REPO" "$GH_TOKEN" "$@" > "$ARTIFACTS/asked"
+ls -A > "$ARTIFACTS/around"
+cp gate.md "$ARTIFACTS/posted"
+"""
+
+
+class Outcome(NamedTuple):
+    """What a run of the workflow left.
+
+    Attributes:
+        succeeded: Whether all jobs did.
+        log: What was printed.
+        artifacts: The folder of the artifacts, of the summary, and of what ``gh`` got.
+    """
+
+    succeeded: bool
+    log: str
+    artifacts: Path
+
+    def asked(self) -> list[str]:
+        """Return the repository, the token and the arguments that ``gh`` got."""
+        return (self.artifacts / "asked").read_text(encoding="utf-8").splitlines()
+
+    def summary(self) -> str:
+        """Return what the summary of the run shows."""
+        return (self.artifacts / "summary").read_text(encoding="utf-8")
+
+    def posted(self) -> str:
+        """Return the text of the comment."""
+        return (self.artifacts / "posted").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for an environment and projects, removed at once: it is large."""
+    folder = tmp_path_factory.mktemp("workflow")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def project(home: Path) -> Path:
+    """A project in a repository of its own, with everything on the branch main."""
+    folder = generate(home, **ANSWERS)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "remote", "add", "origin", f"https://github.com/{REPOSITORY}")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=The project")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def python(home: Path, project: Path) -> Path:
+    """The folder of the programs of an environment with all requirements."""
+    environment = home / "environment"
+    base = interpreter("3.12")
+    uv = ["uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--seed", f"--python={base}", environment], check=True)
+    install = [*uv, "pip", "install", f"--python={environment}", "-r"]
+    subprocess.run([*install, "requirements.txt"], cwd=project, check=True)
+    return environment / "bin"
+
+
+def git(project: Path, *arguments: str) -> None:
+    """Run git as a person with a name."""
+    who = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com"]
+    subprocess.run(["git", *who, *arguments], cwd=project, check=True)
+
+
+def propose(project: Path, branch: str, params: dict[str, float]) -> None:
+    """Check out what GitHub does for a pull request: its merge into main."""
+    git(project, "switch", "--quiet", "--create", branch, "main")
+    path = project / "config/model_config.yaml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings["model"]["params"] |= params
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    git(project, "commit", "--quiet", "--all", f"--message={branch}")
+    git(project, "switch", "--quiet", "--detach", "main")
+    git(project, "merge", "--quiet", "--no-ff", "--message=A merge", branch)
+
+
+def run_workflow(project: Path, python: Path, folder: Path) -> Outcome:
+    """Run the jobs ``pipeline`` and ``comment`` for the pull request checked out.
+
+    Args:
+        project: What is checked out.
+        python: The programs of the environment.
+        folder: Where stubs, artifacts and the folders of the jobs go.
+    """
+    artifacts, programs, cache = (folder / n for n in ("artifacts", "bin", "cache"))
+    for path in (artifacts, programs, cache):
+        path.mkdir()
+    (programs / "gh").write_text(GH, encoding="utf-8")
+    (programs / "gh").chmod(0o755)
+    event = {
+        "repository": {"full_name": REPOSITORY},
+        "pull_request": {
+            "number": NUMBER,
+            "base": {"ref": "main"},
+            "head": {"ref": "a change", "repo": {"full_name": REPOSITORY}},
+        },
+    }
+    (folder / "event.json").write_text(json.dumps(event), encoding="utf-8")
+    variables = ENVIRONMENT | {
+        "ARTIFACTS": str(artifacts),
+        "BASH_ENV": str(folder / "bash_env"),
+    }
+    (folder / "bash_env").write_text(f"GITHUB_STEP_SUMMARY={artifacts}/summary\n")
+    command = [
+        *("act", "pull_request", "--workflows", str(WORKFLOW), "--job", "comment"),
+        *("--eventpath", str(folder / "event.json")),
+        *("--platform", "ubuntu-latest=-self-hosted"),
+        *("--secret", "GITHUB_TOKEN=a token"),
+        *(f"--env={name}={value}" for name, value in variables.items()),
+        *local_actions(project, folder / "actions"),
+    ]
+    path = os.pathsep.join([str(programs), str(python), os.environ["PATH"]])
+    finished = subprocess.run(
+        command,
+        cwd=project,
+        env=os.environ | {"PATH": path, "XDG_CACHE_HOME": str(cache)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=900,
+        check=False,
+    )
+    return Outcome(finished.returncode == 0, finished.stdout, artifacts)
+
+
+def local_actions(project: Path, folder: Path) -> list[str]:
+    """Write the stubs, and return the options that put them in the actions' place."""
+    text = (project / WORKFLOW).read_text(encoding="utf-8")
+    options = []
+    for name, action in STUBS.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "action.yml").write_text(f"name: stub{action}", "utf-8")
+        for used in sorted(set(re.findall(rf"actions/{name}@\w+", text))):
+            options += [
+                "--local-repository",
+                f"https://github.com/{used}={folder / name}",
+            ]
+    return options
+
+
+def test_only_a_job_without_code_of_the_pull_request_may_write(tmp_path: Path) -> None:
+    workflow = yaml.safe_load((generate(tmp_path) / WORKFLOW).read_text("utf-8"))
+    jobs = workflow["jobs"]
+    writing = {n: j for n, j in jobs.items() if "write" in j["permissions"].values()}
+    assert workflow["permissions"] == {}
+    assert set(writing) == {"comment"}
+    assert writing["comment"]["permissions"] == {"pull-requests": "write"}
+    used = [step.get("uses", "") for step in writing["comment"]["steps"]]
+    assert not any("checkout" in action for action in used)
+
+
+@pytest.mark.slow
+def test_a_pull_request_is_held_against_the_model_of_its_base_branch(
+    project: Path, python: Path, tmp_path: Path
+) -> None:
+    propose(project, "fewer-rounds", {"max_iter": 90})
+    run = run_workflow(project, python, tmp_path)
+    assert run.succeeded, run.log[-6000:]
+    # First the model of the base branch, which the other is then compared with.
+    assert re.findall(r"version (\d) is the champion", run.log) == ["1", "2"]
+    assert "### The challenger passes the gate" in run.posted()
+    assert "| ✅ | ROC AUC against the champion |" in run.posted()
+    assert run.summary() == run.posted()
+    body = ["--body-file", "gate.md", "--edit-last", "--create-if-none"]
+    assert run.asked() == [REPOSITORY, "a token", "pr", "comment", str(NUMBER), *body]
+    # The job that may write has the table, and nothing of the pull request.
+    assert (run.artifacts / "around").read_text("utf-8") == "gate.md\n"
+    assert (run.artifacts / "reports/reports/evaluation.html").exists()
+
+
+@pytest.mark.slow
+def test_a_pull_request_that_makes_the_model_worse_fails_and_is_told(
+    project: Path, python: Path, tmp_path: Path
+) -> None:
+    propose(project, "one-round", {"max_iter": 1, "min_samples_leaf": 2000})
+    run = run_workflow(project, python, tmp_path)
+    assert not run.succeeded
+    assert "version 1 is the champion" in run.log
+    assert "version 2 is refused: " in run.log
+    assert "### The challenger does **not** pass the gate" in run.posted()
+    assert "| ❌ | ROC AUC against the champion |" in run.posted()
+    assert run.summary() == run.posted()
+    assert (run.artifacts / "reports/reports/evaluation.html").exists()
