@@ -7,6 +7,7 @@ Estimators that SHAP has no exact way for are explained on the whole only, by
 permutation: how much worse they get when a column is shuffled.
 """
 
+import warnings
 from copy import deepcopy
 from typing import Any, NamedTuple
 
@@ -154,7 +155,10 @@ def _shap(
     estimator: Any, background: Floats, numbers: Floats
 ) -> tuple[Floats, Floats] | None:
     """Return SHAP values and base values; None if there is no exact way."""
-    import shap  # loading it takes as long as a small training
+    with warnings.catch_warnings():
+        # The last shap for Python 3.11 makes colours in a way that matplotlib gives up.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap  # loading it takes as long as a small training
 
     if isinstance(estimator, TREES):
         explainer = shap.TreeExplainer(estimator)

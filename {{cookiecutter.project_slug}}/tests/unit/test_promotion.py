@@ -4,7 +4,6 @@ import getpass
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,8 +27,10 @@ from src.training.train import train
 from src.utils.cli import run
 from src.utils.config import GateSettings, ModelSettings, Settings
 from src.utils.errors import ConfigError, ModelError
+from src.utils.visualization import on_paper
 from tests.fixtures.synthetic import TARGET, bring, make_frame, make_settings
 
+BLANK = '<svg style="fill: none"/>'
 OWN_WORDS = "## Intended use\n\nTo test, and nothing else.\n"
 
 
@@ -54,7 +55,7 @@ def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     Its pictures are blank: drawing them takes longer than all else, and is tested
     elsewhere.
     """
-    monkeypatch.setattr(pictures.draw, "to_svg", lambda _: "<svg/>")
+    monkeypatch.setattr(pictures.draw, "to_svg", lambda _: BLANK)
     folder = tmp_path / "project"
     shutil.copytree(trained, folder)
     registry = {"model": "synthetic", "cards": folder / "cards"}
@@ -137,12 +138,12 @@ def test_each_picture_is_drawn_once(
     project: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    monkeypatch.setattr(pictures.draw, "to_svg", lambda f: drawn.append(f) or "<svg/>")
+    monkeypatch.setattr(pictures.draw, "to_svg", lambda f: drawn.append(f) or BLANK)
 
     promoted(project)
 
     assert len(drawn) == len(set(map(id, drawn))) == 5
-    assert len(list(project.registry.cards.rglob("*.svg"))) == 3
+    assert len(list(project.registry.cards.rglob("*.svg"))) == 4
 
 
 def test_the_champion_again_changes_nothing(project: Settings) -> None:
@@ -359,9 +360,7 @@ def test_the_pictures_of_the_card_can_be_read_on_a_dark_page(
     names = [Path(link).stem for link in links]
     assert "roc_curve" in names and "calibration" in names
     for link in links:
-        svg = (project.registry.cards / link).read_text("utf-8")
-        background = svg.partition('<g id="patch_1">')[2].partition("</g>")[0]
-        assert "fill: #ffffff" in background
+        assert (project.registry.cards / link).read_text("utf-8") == on_paper(BLANK)
 
 
 def test_the_card_is_checked_against_the_champion(

@@ -63,6 +63,14 @@ def test_the_colours_of_a_dark_page_replace_those_of_a_light_one() -> None:
         assert other in dark
 
 
+def test_a_figure_on_paper_is_white_behind_and_the_same_else() -> None:
+    svg = svg_of("roc")
+    before, name, after = draw.on_paper(svg).partition('<g id="patch_1">')
+    page, end, rest = after.partition("</g>")
+    assert "fill: #ffffff" in page
+    assert before + name + page.replace("#ffffff", "none") + end + rest == svg
+
+
 def test_the_confusion_matrix_shows_counts_and_shares() -> None:
     svg = svg_of("confusion")
     for text in ("no", "yes", "5", "83%", "9", "82%"):
