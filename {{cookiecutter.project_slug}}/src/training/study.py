@@ -9,16 +9,12 @@ from typing import Literal
 import optuna
 from filelock import FileLock, Timeout
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import SQLAlchemyError
 
 from src.utils.errors import ModelError
 
 BUSY_SECONDS = 5  # for which another process may write to the file
 
 Direction = Literal["maximize", "minimize"]
-
-# What Optuna raises for the file of another version, or for broken content.
-UNREADABLE = (LookupError, RuntimeError, ValueError)
 
 
 @contextmanager
@@ -44,8 +40,8 @@ def open_study(path: Path, name: str, direction: Direction) -> Iterator[optuna.S
             f"{path}: another process is searching; wait for it to end, or end it: "
             "the next training goes on where the search is"
         ) from None
-    except (SQLAlchemyError, StorageInternalError) as error:
-        raise _unusable(path, error) from None
+    except StorageInternalError as error:
+        raise _unusable(path, error) from error
 
 
 def _load(path: Path, name: str, direction: Direction) -> optuna.Study:
@@ -60,8 +56,8 @@ def _load(path: Path, name: str, direction: Direction) -> optuna.Study:
             load_if_exists=True,
         )
         study.get_trials()
-    except UNREADABLE as error:
-        raise _unusable(path, error) from None
+    except Exception as error:  # each layer below has errors of its own
+        raise _unusable(path, error) from error
     return study
 
 

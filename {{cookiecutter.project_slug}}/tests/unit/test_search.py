@@ -260,6 +260,18 @@ def test_a_study_that_cannot_be_read_is_named_in_one_line_and_left_as_it_is(
     assert len(search_in(tmp_path, trials=1)[0]["trials"]) == 1
 
 
+def test_a_study_that_fails_in_the_middle_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise optuna.exceptions.StorageInternalError("disk is full")
+
+    monkeypatch.setattr(optuna.Study, "add_trial", fail)
+
+    with pytest.raises(ModelError, match=r"search\.db: cannot be used \(disk is full"):
+        search_in(tmp_path, trials=1)
+
+
 def test_a_study_that_another_process_keeps_locked_is_named_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
