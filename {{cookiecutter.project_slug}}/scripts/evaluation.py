@@ -61,7 +61,12 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
     """
     result = evaluate_model(model_path, test_path, settings)
     report = write_report(result.evaluation, result.subject, settings)
-    record_evaluation(*recorded_run(result.subject.record, settings), report)
+    record_evaluation(
+        *recorded_run(result.subject.record, settings),
+        report.content,
+        [report.page, report.summary],
+        {picture.name: picture.svg for picture in report.pictures},
+    )
     said = [table(result.evaluation), "", VERDICTS[result.evaluation.verdict]]
     return "\n".join([*said, str(report.page), str(report.summary)])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from pandas import DataFrame
@@ -12,9 +12,6 @@ from pandas import DataFrame
 from src.models.artifact import Record, record_path
 from src.tracking.tracker import NONE, NoTracker, Tracker, make_tracker
 from src.utils.config import Settings
-
-if TYPE_CHECKING:  # a training draws nothing
-    from src.evaluation.report import Report
 
 EXAMPLE_ROWS = 5
 
@@ -88,27 +85,34 @@ def record_model(
     tracker.log_model(run_id, pipeline, rows.head(EXAMPLE_ROWS))
 
 
-def record_evaluation(tracker: Tracker, run_id: str, report: "Report") -> None:
+def record_evaluation(
+    tracker: Tracker,
+    run_id: str,
+    summary: Mapping[str, Any],
+    files: Sequence[Path],
+    pictures: Mapping[str, str],
+) -> None:
     """Add what an evaluation found to the run that made the model.
 
     Args:
         tracker: Where to.
         run_id: The run of the training.
-        report: What was written.
+        summary: The content of ``evaluation.json``.
+        files: The report.
+        pictures: SVG by name.
     """
     scores = {
         name: {key: value for key, value in score.items() if value is not None}
-        for name, score in report.content["metrics"].items()
+        for name, score in summary["metrics"].items()
     }
     metrics = {f"test.{name}": score.pop("value") for name, score in scores.items()}
     with tracker.resume(run_id):
         tracker.log_metrics(run_id, metrics | _flat({"test": scores}))
-        digest = report.content["data"]["test_sha256"]
-        tracker.log_tags(run_id, {"test_sha256": digest})
-        for file in (report.page, report.summary):
+        tracker.log_tags(run_id, {"test_sha256": summary["data"]["test_sha256"]})
+        for file in files:
             tracker.log_file(run_id, file, "report")
-        for picture in report.pictures:
-            tracker.log_text(run_id, picture.svg, f"plots/{picture.name}.svg")
+        for name, svg in pictures.items():
+            tracker.log_text(run_id, svg, f"plots/{name}.svg")
 
 
 def record_decision(
