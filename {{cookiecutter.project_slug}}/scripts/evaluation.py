@@ -17,6 +17,7 @@ from src.tracking.recording import record_evaluation, run_of
 from src.tracking.tracker import make_tracker
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
+from src.utils.errors import ConfigError, TrackingError
 from src.utils.files import read_json
 from src.utils.visualization import to_svg
 
@@ -62,19 +63,23 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
         ConfigError: If the data schema, a slice or an audit cannot be used.
         DataError: If the rows cannot be used.
         ModelError: If the model cannot be used on these rows.
+        TrackingError: If it cannot be recorded; the report is written all the same.
     """
     result = evaluate_model(model_path, test_path, settings)
     page, summary = write_report(result.evaluation, result.subject, settings)
     run_id = run_of(result.subject.record, settings)
     if run_id is not None:
         pictures = make_pictures(result.evaluation, settings.evaluation.confidence)
-        record_evaluation(
-            make_tracker(settings),
-            run_id,
-            read_json(summary),
-            [page, summary],
-            {p.name: to_svg(p.figure) for p in pictures},
-        )
+        try:
+            record_evaluation(
+                make_tracker(settings),
+                run_id,
+                read_json(summary),
+                [page, summary],
+                {p.name: to_svg(p.figure) for p in pictures},
+            )
+        except (ConfigError, TrackingError) as error:
+            raise TrackingError(f"{error}; the report is written, as {page}") from None
     shown = table(result.evaluation)
     return f"{shown}\n\n{VERDICTS[result.evaluation.verdict]}\n{page}\n{summary}"
 
