@@ -6,9 +6,7 @@ stand, and every command of the generated README.
 """
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from tests import own_data, readme
 from tests.interpreters import interpreter
+from tests.machine import environment, free_port
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 
@@ -127,26 +126,6 @@ def generate(folder: Path, answers: dict[str, str]) -> Path:
     subprocess.run([*command, *given], check=True)
     (project,) = (path.parent for path in folder.glob("*/requirements.txt"))
     return project
-
-
-def environment(python: Path) -> dict[str, str]:
-    """Return the variables of a person whose ``python`` is the one given."""
-    path = os.environ["PATH"]
-    return {
-        "PATH": f"{python.parent}:{path}",
-        "UV_PYTHON": str(python),
-        "GIT_AUTHOR_NAME": "Tester",
-        "GIT_AUTHOR_EMAIL": "tester@example.com",
-        "GIT_COMMITTER_NAME": "Tester",
-        "GIT_COMMITTER_EMAIL": "tester@example.com",
-    }
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_every_value_of_every_question_is_lived() -> None:

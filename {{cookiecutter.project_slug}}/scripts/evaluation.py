@@ -15,6 +15,7 @@ from src.evaluation.run import evaluate_model
 from src.tracking.recording import record_evaluation, recorded_run
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
+from src.utils.errors import ConfigError, TrackingError
 
 VERDICTS = {
     "better": "the model is better than the baseline",
@@ -58,17 +59,22 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
         ConfigError: If the data schema, a slice or an audit cannot be used.
         DataError: If the rows cannot be used.
         ModelError: If the model cannot be used on these rows.
+        TrackingError: If it cannot be recorded; the report is written all the same.
     """
     result = evaluate_model(model_path, test_path, settings)
     report = write_report(result.evaluation, result.subject, settings)
-    record_evaluation(
-        *recorded_run(result.subject.record, settings),
-        report.content,
-        [report.page, report.summary],
-        {picture.name: picture.svg for picture in report.pictures},
-    )
+    try:
+        record_evaluation(
+            *recorded_run(result.subject.record, settings),
+            report.content,
+            [report.page, report.summary],
+            {picture.name: picture.svg for picture in report.pictures},
+        )
+    except (ConfigError, TrackingError) as error:
+        raise TrackingError(f"{error}; the report is {report.page}") from None
     said = [table(result.evaluation), "", VERDICTS[result.evaluation.verdict]]
-    return "\n".join([*said, str(report.page), str(report.summary)])
+    return "
+".join([*said, str(report.page), str(report.summary)])
 
 
 def table(evaluation: Evaluation) -> str:

@@ -82,7 +82,7 @@ class DirectoryRegistry(ModelRegistry):
 
     def fetch(self, version: Version) -> Path:
         """Return the model file of a version; see ``ModelRegistry``."""
-        self._check_known(version)
+        self._check_known(version, self.history())
         path = self._model_of(version.number)
         check_digest(path, version.record)
         return path

@@ -30,9 +30,9 @@ from src.models.registry import (
     check_digest,
     reigns_of,
 )
-from src.tracking.mlflow_tracker import connect
+from src.tracking.mlflow_tracker import FAILURES, connect
 from src.utils.config import Settings
-from src.utils.errors import ModelError
+from src.utils.errors import ModelError, reported
 from src.utils.files import read_json, write_json
 
 PENDING = "pending"
@@ -42,20 +42,19 @@ SIZE = 4000  # of a part; MLflow takes 5000 characters at most
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def asking() -> Iterator[None]:
     """Say in one line what the store refuses.
 
     Raises:
         ModelError: If it refuses something, or cannot be reached.
     """
-    try:
+    what = "the registry in MLflow cannot be used"
+    advice = (
+        "see whether the server is up, its files are there and can be written; then "
+        "run the command again, which completes what was begun"
+    )
+    with reported(FAILURES, ModelError, what, advice):
         yield
-    except MlflowException as error:
-        problem = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"the registry in MLflow cannot be used: {problem}; see whether the server "
-            "is up and its files are there"
-        ) from None
 
 
 class MlflowRegistry(ModelRegistry):
@@ -83,7 +82,10 @@ class MlflowRegistry(ModelRegistry):
         Raises:
             ModelError: If tags were changed by hand.
         """
-        tags = self._tags()
+        return self._events(self._tags())
+
+    def _events(self, tags: Mapping[str, str]) -> list[Event]:
+        """Return the events that the tags of the registered model hold."""
         parts = {k: n for k, n in tags.items() if k.startswith(EVENT) and "/" not in k}
         if PENDING in tags:
             key, _, count = tags[PENDING].partition(" ")
@@ -101,7 +103,7 @@ class MlflowRegistry(ModelRegistry):
 
     def fetch(self, version: Version) -> Path:
         """Download a version, unless it is here and whole; see ``ModelRegistry``."""
-        self._check_known(version)
+        self._check_known(version, self.history())
         # By digest: another registry that is used later never finds this one's models.
         path = self.cache / version.sha256 / MODEL
         if not _is_whole(path, version):
@@ -117,13 +119,13 @@ class MlflowRegistry(ModelRegistry):
         """Keep a JSON document with a version; see ``ModelRegistry``."""
         text = json.dumps(dict(content), allow_nan=False)
         file = f"{self._folder(version.number)}/{name}.json"
-        with reported():
+        with asking():
             self.client.log_text(self._run_of(version.number), text, file)
 
     def attached(self, version: Version, name: str) -> dict[str, Any] | None:
         """Return a JSON document of a version; see ``ModelRegistry``."""
         folder, file = self._folder(version.number), f"{name}.json"
-        with reported():
+        with asking():
             run_id = self._run_of(version.number)
             listed = self.client.list_artifacts(run_id, folder)
         if f"{folder}/{file}" not in {entry.path for entry in listed}:
@@ -133,8 +135,8 @@ class MlflowRegistry(ModelRegistry):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with exclusive(self.cache.parent), reported():
-            self._complete()
+        with exclusive(self.cache.parent), asking():
+            self._complete(self._tags())
             yield
 
     def _store(self, number: int, model_path: Path, record: Record) -> Version:
@@ -162,21 +164,22 @@ class MlflowRegistry(ModelRegistry):
         return Version(number, record)
 
     def _append(self, event: Event) -> None:
-        key = f"{EVENT}{len(self.history()):06}"
+        tags = self._tags()
+        key = f"{EVENT}{len(self._events(tags)):06}"
         text = json.dumps(asdict(event), allow_nan=False)
         parts = [text[start : start + SIZE] for start in range(0, len(text), SIZE)]
-        for number, part in enumerate(parts):
-            self._tag(f"{key}/{number}", part)
-        self._tag(PENDING, f"{key} {len(parts)}")
-        self._complete()
+        new = {f"{key}/{number}": part for number, part in enumerate(parts)}
+        new[PENDING] = f"{key} {len(parts)}"  # last: what it names is there
+        for name, value in new.items():
+            self._tag(name, value)
+        self._complete(tags | new)
 
-    def _complete(self) -> None:
+    def _complete(self, tags: Mapping[str, str]) -> None:
         """Do what an event that is pending asks for; again if it was done in part."""
-        tags = self._tags()
         if PENDING not in tags:
             return
         key, _, count = tags[PENDING].partition(" ")
-        events = self.history()
+        events = self._events(tags)
         reigns = reigns_of(events)
         aliases = {
             "champion": reigns[-1] if reigns else None,
@@ -193,7 +196,7 @@ class MlflowRegistry(ModelRegistry):
 
     def _tags(self) -> dict[str, str]:
         """Return the tags of the registered model; none before the first version."""
-        with reported():
+        with asking():
             try:
                 return dict(self.client.get_registered_model(self.name).tags)
             except MlflowException as error:
@@ -216,7 +219,9 @@ class MlflowRegistry(ModelRegistry):
         """Return whether the store knows a run."""
         try:
             return bool(self.client.get_run(run_id))
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
             return False
 
     def _theirs(self, number: int) -> Any:
@@ -224,12 +229,12 @@ class MlflowRegistry(ModelRegistry):
 
         Of two, the later one: the first was left by a process that was killed.
         """
-        with reported():
-            found = self.client.search_model_versions(f"name = '{self.name}'")
-        ours = [v for v in found if v.tags.get(NUMBER) == str(number)]
-        if not ours:
+        which = f"name = '{self.name}' and tags.{NUMBER} = '{number}'"
+        with asking():
+            found = self.client.search_model_versions(which)
+        if not found:
             raise ModelError(f"{self.name}: version {number} is not in MLflow any more")
-        return max(ours, key=lambda version: int(version.version))
+        return max(found, key=lambda version: int(version.version))
 
     def _run_of(self, number: int) -> str:
         return str(self._theirs(number).run_id)
@@ -242,15 +247,13 @@ class MlflowRegistry(ModelRegistry):
     def _download(self, number: int, name: str, target: Path) -> Path:
         """Bring a file of a version to a folder."""
         uri = f"runs:/{self._run_of(number)}/{self._folder(number)}/{name}"
-        try:
+        what, advice = f"{uri}: cannot be fetched", "see whether its files are there"
+        with reported(FAILURES, ModelError, what, advice):
             path = download_artifacts(
                 artifact_uri=uri,
                 dst_path=str(target),
                 tracking_uri=self.client.tracking_uri,
             )
-        except (MlflowException, OSError) as error:
-            problem = " ".join(str(error).split())[:300]
-            raise ModelError(f"{uri}: cannot be fetched ({problem})") from None
         return Path(path)
 
     @staticmethod

@@ -99,10 +99,10 @@ class ModelRegistry(ABC):
             if number is None:
                 version = self._store(len(known) + 1, model_path, record)
             else:
-                version = self.version(number)
+                version = self._read(number, events)
                 if number in (*reigns_of(events)[-1:], challenger_of(events)):
                     return version
-            self._note("register", version, why, {})
+            self._note("register", version, why, {}, events)
         return version
 
     def promote(
@@ -113,9 +113,7 @@ class ModelRegistry(ABC):
         Raises:
             ModelError: If there is no such version.
         """
-        with self._locked():
-            self._check_known(version)
-            return self._note("promote", version, why, details or {})
+        return self._decide("promote", version, why, details or {})
 
     def reject(
         self, version: Version, why: str, details: Mapping[str, Any] | None = None
@@ -125,9 +123,7 @@ class ModelRegistry(ABC):
         Raises:
             ModelError: If there is no such version.
         """
-        with self._locked():
-            self._check_known(version)
-            return self._note("reject", version, why, details or {})
+        return self._decide("reject", version, why, details or {})
 
     def rollback(self, why: str) -> Event:
         """Make the champion before the present one champion again.
@@ -138,23 +134,27 @@ class ModelRegistry(ABC):
             ModelError: If there was none before.
         """
         with self._locked():
-            reigns = reigns_of(self.history())
+            events = self.history()
+            reigns = reigns_of(events)
             if len(reigns) < 2:
                 raise ModelError(
                     "the registry has no champion before the present one; expected at "
                     "least two promotions before a rollback"
                 )
-            return self._note("rollback", self.version(reigns[-2]), why, {})
+            version = self._read(reigns[-2], events)
+            return self._note("rollback", version, why, {}, events)
 
     def champion(self) -> Version | None:
         """Return the version that all others are held against, if there is one."""
-        reigns = reigns_of(self.history())
-        return self.version(reigns[-1]) if reigns else None
+        events = self.history()
+        reigns = reigns_of(events)
+        return self._read(reigns[-1], events) if reigns else None
 
     def challenger(self) -> Version | None:
         """Return the version registered last, until it is promoted or rejected."""
-        number = challenger_of(self.history())
-        return self.version(number) if number else None
+        events = self.history()
+        number = challenger_of(events)
+        return self._read(number, events) if number else None
 
     def version(self, number: int) -> Version:
         """Return a version by its number.
@@ -162,17 +162,7 @@ class ModelRegistry(ABC):
         Raises:
             ModelError: If there is none.
         """
-        digest = digests_of(self.history()).get(number)
-        if digest is None:
-            raise ModelError(f"the registry has no version {number}")
-        version = Version(number, self._record_of(number))
-        if version.sha256 != digest:
-            raise ModelError(
-                f"version {number} of the registry: its record names the digest "
-                f"{version.sha256}, the history expects {digest}; the record was "
-                "changed or replaced, restore it"
-            )
-        return version
+        return self._read(number, self.history())
 
     def versions(self) -> list[Version]:
         """Return all versions, oldest first.
@@ -180,7 +170,8 @@ class ModelRegistry(ABC):
         Raises:
             ModelError: If the record of one is missing or is another.
         """
-        return [self.version(number) for number in digests_of(self.history())]
+        events = self.history()
+        return [self._read(number, events) for number in digests_of(events)]
 
     @abstractmethod
     def history(self) -> list[Event]:
@@ -221,19 +212,47 @@ class ModelRegistry(ABC):
     def _append(self, event: Event) -> None:
         """Add an event to the history, whole or not at all."""
 
-    def _check_known(self, version: Version) -> None:
+    def _read(self, number: int, events: Sequence[Event]) -> Version:
+        """Return a version that the history names."""
+        digest = digests_of(events).get(number)
+        if digest is None:
+            raise ModelError(f"the registry has no version {number}")
+        version = Version(number, self._record_of(number))
+        if version.sha256 != digest:
+            raise ModelError(
+                f"version {number} of the registry: its record names the digest "
+                f"{version.sha256}, the history expects {digest}; the record was "
+                "changed or replaced, restore it"
+            )
+        return version
+
+    def _check_known(self, version: Version, events: Sequence[Event]) -> None:
         """Refuse a version that is not in this registry."""
-        if self.version(version.number).sha256 != version.sha256:
+        if self._read(version.number, events).sha256 != version.sha256:
             raise ModelError(
                 f"version {version.number} of the registry is another model; take the "
                 "version from this registry"
             )
 
-    def _note(
+    def _decide(
         self, action: Action, version: Version, why: str, details: Mapping[str, Any]
     ) -> Event:
-        """Write down what is done."""
-        reigns = reigns_of(self.history())
+        """Write down what became of a version."""
+        with self._locked():
+            events = self.history()
+            self._check_known(version, events)
+            return self._note(action, version, why, details, events)
+
+    def _note(
+        self,
+        action: Action,
+        version: Version,
+        why: str,
+        details: Mapping[str, Any],
+        events: Sequence[Event],
+    ) -> Event:
+        """Write down what is done, after the events that there are."""
+        reigns = reigns_of(events)
         event = Event(
             datetime.now(UTC).isoformat(timespec="seconds"),
             _user(),

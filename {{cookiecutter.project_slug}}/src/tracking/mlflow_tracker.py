@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from typing import Any
 from src.tracking.mlflow_environment import URI_NAME
 
 import mlflow
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -26,11 +29,29 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pandas import DataFrame
 
 from src.models.artifact import LIBRARIES, installed_version
-from src.tracking.tracker import Tracker
+from src.tracking.tracker import Tracker, ending
 from src.utils.config import Settings
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, TrackingError, reported
 
 MODEL = "model"
+# What a server raises, and where files go: a disk, HTTP, or a bucket without a server.
+FAILURES = (MlflowException, OSError, Boto3Error, BotoCoreError, ClientError)
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Say in one line that MLflow does not take what is recorded.
+
+    Raises:
+        TrackingError: If it does not.
+    """
+    where = f"the run cannot be recorded in MLflow at {mlflow.get_tracking_uri()}"
+    advice = (
+        "see whether the server is up, and its disk or bucket can be written to; "
+        "MLOPS_TRACKING__BACKEND=none records nothing"
+    )
+    with reported(FAILURES, TrackingError, where, advice):
+        yield
 
 
 def connect(settings: Settings) -> tuple[MlflowClient, str]:
@@ -50,14 +71,13 @@ def connect(settings: Settings) -> tuple[MlflowClient, str]:
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     name = settings.tracking.experiment or settings.project.name
-    try:
+    with reported(
+        FAILURES,
+        ConfigError,
+        f"{URI_NAME} or tracking.uri: found {uri!r}, which cannot be used",
+        "start the server, or unset it to record in a local file",
+    ):
         return client, _experiment(client, name, None if given else home / "mlruns")
-    except (MlflowException, OSError) as error:
-        problem = " ".join(str(error).split())[:300]
-        raise ConfigError(
-            f"{URI_NAME} or tracking.uri: found {uri!r}, which cannot be used "
-            f"({problem}); start the server, or unset it to record in a local file"
-        ) from None
 
 
 def _experiment(client: MlflowClient, name: str, folder: Path | None) -> str:
@@ -87,39 +107,41 @@ class MlflowTracker(Tracker):
     def run(self, name: str, parent: str | None = None) -> Iterator[str]:
         """Start a run; see ``Tracker``."""
         tags = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
-        run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
-        with self._until_end(run.info.run_id) as run_id:
-            yield run_id
+        with recording():
+            run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
+        with ending(partial(self._end, run.info.run_id)):
+            yield run.info.run_id
 
     @contextmanager
     def resume(self, run_id: str) -> Iterator[str]:
         """Add to a run that has ended; see ``Tracker``."""
-        try:
-            self.client.update_run(run_id, status="RUNNING")
-        except MlflowException:
-            raise ConfigError(
-                f"{URI_NAME} or tracking.uri: {mlflow.get_tracking_uri()!r} has no run "
-                f"{run_id}, which made the model; name the store that has it, train "
-                "the model here, or record nothing: MLOPS_TRACKING__BACKEND=none"
-            ) from None
-        with self._until_end(run_id):
+        with recording():
+            try:
+                self.client.update_run(run_id, status="RUNNING")
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                raise ConfigError(
+                    f"{URI_NAME} or tracking.uri: {mlflow.get_tracking_uri()!r} has no "
+                    f"run {run_id}, which made the model; name the store that has it, "
+                    "train the model here, or record nothing: "
+                    "MLOPS_TRACKING__BACKEND=none"
+                ) from None
+        with ending(partial(self._end, run_id)):
             yield run_id
 
-    @contextmanager
-    def _until_end(self, run_id: str) -> Iterator[str]:
-        """End a run with the block."""
-        try:
-            yield run_id
-        except BaseException:
-            self.client.set_terminated(run_id, "FAILED")
-            raise
-        self.client.set_terminated(run_id)
+    @recording()
+    def _end(self, run_id: str, is_whole: bool) -> None:
+        """End a run."""
+        self.client.set_terminated(run_id, "FINISHED" if is_whole else "FAILED")
 
+    @recording()
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Record what the run was given."""
         entries = [Param(key, str(value)) for key, value in params.items()]
         self.client.log_batch(run_id, params=entries)
 
+    @recording()
     def log_metrics(
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
@@ -128,18 +150,22 @@ class MlflowTracker(Tracker):
         entries = [Metric(k, float(v), now, step or 0) for k, v in metrics.items()]
         self.client.log_batch(run_id, metrics=entries)
 
+    @recording()
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Record what the run can be found by."""
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
 
+    @recording()
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         """Keep a copy of a file with the run."""
         self.client.log_artifact(run_id, str(path), folder or None)
 
+    @recording()
     def log_text(self, run_id: str, text: str, name: str) -> None:
         """Keep a text with the run."""
         self.client.log_text(run_id, text, name)
 
+    @recording()
     def log_model(self, run_id: str, pipeline: Any, example: DataFrame) -> None:
         """Keep a pipeline in the format of MLflow, with signature and example.
 

@@ -4,8 +4,9 @@
 ``<backend>_tracker.py``, with a function ``make_tracker``. ``none`` records nothing.
 """
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -14,14 +15,19 @@ from typing import Any
 from pandas import DataFrame
 
 from src.utils.config import Settings
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, TrackingError
 
 NONE = "none"
 SUFFIX = "_tracker"
 
+logger = logging.getLogger(__name__)
+
 
 class Tracker(ABC):
-    """Records runs: what went in, what came out, and the files in between."""
+    """Records runs: what went in, what came out, and the files in between.
+
+    Each method raises a ``TrackingError`` if the backend does not take what it gets.
+    """
 
     @abstractmethod
     def run(self, name: str, parent: str | None = None) -> AbstractContextManager[str]:
@@ -34,8 +40,6 @@ class Tracker(ABC):
         Returns:
             A context manager that gives the identifier of the run.
 
-        Raises:
-            ProjectError: If the backend cannot be reached.
         """
 
     @abstractmethod
@@ -71,6 +75,27 @@ class Tracker(ABC):
     @abstractmethod
     def log_model(self, run_id: str, pipeline: Any, example: DataFrame) -> None:
         """Keep a fitted pipeline with the run, with some rows that it takes."""
+
+
+@contextmanager
+def ending(end: Callable[[bool], None]) -> Iterator[None]:
+    """Call ``end`` with the end of a block: with False if the block raises.
+
+    What the block raises is not hidden where the end cannot be recorded either.
+
+    Args:
+        end: Ends a run, as failed for False.
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            end(False)
+        except TrackingError as another:
+            if not isinstance(error, TrackingError):  # which says it already
+                logger.warning("the end of the run is not recorded: %s", another)
+        raise
+    end(True)
 
 
 class NoTracker(Tracker):

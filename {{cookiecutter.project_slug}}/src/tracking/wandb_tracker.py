@@ -6,6 +6,7 @@ the folds of a training, share a group.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,9 +17,26 @@ from src.tracking.wandb_environment import MODE_NAME
 import wandb
 from pandas import DataFrame
 
-from src.tracking.tracker import Tracker
+from src.tracking.tracker import Tracker, ending
 from src.utils.config import Settings
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, TrackingError, reported
+
+FAILURES = (wandb.Error, OSError)
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Say in one line that wandb does not take what is recorded.
+
+    Raises:
+        TrackingError: If it does not.
+    """
+    what = "the run cannot be recorded with wandb"
+    advice = (
+        "see whether the disk has room; MLOPS_TRACKING__BACKEND=none records nothing"
+    )
+    with reported(FAILURES, TrackingError, what, advice):
+        yield
 
 
 class WandbTracker(Tracker):
@@ -47,8 +65,13 @@ class WandbTracker(Tracker):
     @contextmanager
     def _started(self, **options: Any) -> Iterator[None]:
         """Open a run with the block; as failed if the block raises."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
+        with reported(
+            FAILURES,
+            ConfigError,
+            f"{MODE_NAME}, WANDB_API_KEY: no run could be started in {self.folder}",
+            f"set {MODE_NAME}=offline to record on this machine",
+        ):
+            self.folder.mkdir(parents=True, exist_ok=True)
             run = wandb.init(
                 project=self.project,
                 dir=str(self.folder),
@@ -62,27 +85,22 @@ class WandbTracker(Tracker):
                 ),
                 **options,
             )
-        except wandb.Error as error:
-            problem = " ".join(str(error).split())
-            raise ConfigError(
-                f"{MODE_NAME}, WANDB_API_KEY: no run could be started ({problem}); set "
-                f"{MODE_NAME}=offline to record on this machine"
-            ) from None
         self._open[run.id] = run
         self._last = run.id
-        try:
+        with ending(partial(self._end, run.id)):
             yield
-        except BaseException:
-            run.finish(exit_code=1)
-            raise
-        finally:
-            del self._open[run.id]
-        run.finish()
 
+    @recording()
+    def _end(self, run_id: str, is_whole: bool) -> None:
+        """End a run."""
+        self._open.pop(run_id).finish(exit_code=int(not is_whole))
+
+    @recording()
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Record what the run was given."""
         self._open[run_id].config.update(dict(params), allow_val_change=True)
 
+    @recording()
     def log_metrics(
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
@@ -96,10 +114,12 @@ class WandbTracker(Tracker):
         """Record what the run can be found by, among its parameters."""
         self.log_params(run_id, {f"tags.{key}": text for key, text in tags.items()})
 
+    @recording()
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         """Keep a copy of a file with the run."""
         self._save(run_id, path.read_bytes(), f"{folder}/{path.name}")
 
+    @recording()
     def log_text(self, run_id: str, text: str, name: str) -> None:
         """Keep a text with the run."""
         self._save(run_id, text.encode("utf-8"), name)
@@ -112,6 +132,7 @@ class WandbTracker(Tracker):
         path.write_bytes(content)
         run.save(str(path), base_path=run.dir, policy="now")
 
+    @recording()
     def log_model(self, run_id: str, pipeline: Any, example: DataFrame) -> None:
         """Keep the saved model as an artifact, with an example of its rows."""
         import joblib

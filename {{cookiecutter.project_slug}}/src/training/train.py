@@ -14,18 +14,18 @@ from src.data.processed import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
 from src.features.creation import FeatureCreator, create_features, feature_columns
 from src.features.transformation import fitted_steps
-from src.models.artifact import Record, save_model
+from src.models.artifact import Record, load_record, save_model
 from src.models.base import BaseModel
 from src.models.factory import ModelFactory
 from src.tracking.recording import record_model, record_training, tracking_of
-from src.tracking.tracker import NoTracker, Tracker, make_tracker
+from src.tracking.tracker import make_tracker
 from src.training.base_trainer import ModelTrainingTemplate, TrainingData
 from src.training.strategies import TrainingStrategy, make_strategy
 from src.training.threshold import check_tunable, choose_threshold
 from src.training.validation import cross_predict, make_folds, measure, summarise
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
-from src.utils.errors import DataError
+from src.utils.errors import DataError, TrackingError
 from src.utils.files import atomic_path, read_json
 
 MODEL_FILE = "latest_model.joblib"
@@ -43,7 +43,6 @@ class ModelTrainer(ModelTrainingTemplate):
         settings: Settings,
         schema: DataSchema,
         strategy: TrainingStrategy,
-        tracker: Tracker | None = None,
         run_id: str = "",
     ) -> None:
         """Take what to train, on which columns, and how.
@@ -52,13 +51,11 @@ class ModelTrainer(ModelTrainingTemplate):
             settings: The model, its hyperparameters, and where everything goes.
             schema: The data contract.
             strategy: How the model is fitted.
-            tracker: Where the run is recorded, if it is.
-            run_id: The run that is recorded.
+            run_id: The run that is recorded, if one is.
         """
         self.settings = settings
         self.schema = schema
         self.strategy = strategy
-        self.tracker = tracker or NoTracker()
         self.run_id = run_id
         self.threshold: float | None = None
 
@@ -131,11 +128,10 @@ class ModelTrainer(ModelTrainingTemplate):
         return metrics
 
     def log(self, trained_model: BaseModel, metrics: dict[str, Any]) -> None:
-        """Save the model with its record, record the run, and say what came out."""
+        """Save the model with its record, and say what came out."""
         path = self.settings.paths.models / MODEL_FILE
         made = self._record(trained_model, metrics)
-        record = save_model(trained_model.pipeline, made, path)
-        record_training(self.tracker, self.run_id, record, self.strategy.fold_scores)
+        save_model(trained_model.pipeline, made, path)
         selection = trained_model.pipeline.named_steps["selection"]
         for name, reason in selection.dropped_.items():
             logger.info("left out feature %r: %s", name, reason)
@@ -182,18 +178,26 @@ def train(settings: Settings) -> BaseModel:
         ConfigError: If the data schema is missing or not valid.
         DataError: If the processed rows are missing or changed, or teach nothing.
         ModelError: If the model type or a hyperparameter is not possible.
+        TrackingError: If the run cannot be recorded; the message says whether the
+            model is saved all the same.
     """
     schema = load_schema(settings.data.schema_path, settings)
     strategy = make_strategy(settings)
     rows = load_processed(settings, "train")
     logger.info("training %s on %d rows", settings.model.type, len(rows))
     tracker = make_tracker(settings)
-    with tracker.run(f"train {settings.model.type}") as run_id:
-        trainer = ModelTrainer(settings, schema, strategy, tracker, run_id)
-        model = trainer.run_pipeline(rows)
-        features = rows.drop(columns=schema.target)
-        path = settings.paths.models / MODEL_FILE
-        record_model(tracker, run_id, model.pipeline, path, features)
+    path = settings.paths.models / MODEL_FILE
+    model = None
+    try:
+        with tracker.run(f"train {settings.model.type}") as run_id:
+            model = ModelTrainer(settings, schema, strategy, run_id).run_pipeline(rows)
+            record_training(tracker, run_id, load_record(path), strategy.fold_scores)
+            features = rows.drop(columns=schema.target)
+            record_model(tracker, run_id, model.pipeline, path, features)
+    except TrackingError as error:
+        if model is None:
+            raise
+        raise TrackingError(f"{error}; the model is saved, as {path}") from None
     return model
 
 

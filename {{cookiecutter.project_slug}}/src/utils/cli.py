@@ -1,6 +1,7 @@
 """What all commands share: their configuration options, and how they fail."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from pathlib import Path
 from src.utils.config import CONFIG_DIR, Settings, default_env_config, load_settings
 from src.utils.errors import ProjectError
 from src.utils.logging import setup_logging
+
+# What a disk or its owner refuses; any other error of the system is a defect.
+REFUSED = {"EACCES", "EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EROFS"}
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:
@@ -53,7 +57,8 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
 def run(command: Callable[[], None]) -> None:
     """Run ``command`` and leave the process with its exit status.
 
-    A :class:`ProjectError` becomes one line on standard error and status 1.
+    A :class:`ProjectError`, and a disk that is full or must not be written to, become
+    one line on standard error and status 1.
     """
     try:
         command()
@@ -63,3 +68,11 @@ def run(command: Callable[[], None]) -> None:
         # The reader (``| head``) has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if errno.errorcode.get(error.errno or 0) not in REFUSED:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(
+            f"error: {where}{error.strerror}; see whether the disk is full or "
+            "read-only, and whose the file is"
+        )

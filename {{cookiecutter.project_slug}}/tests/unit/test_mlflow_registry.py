@@ -1,6 +1,7 @@
 """The registry in MLflow, on SQLite."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,21 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def open_registry(uri: str, experiment: str, cache: Path) -> ModelRegistry:
+    return MlflowRegistry(MlflowClient(uri), experiment, NAME, cache)
+
+
 class TestMlflowRegistry(RegistrySuite):
+    kills = 4
+
     @pytest.fixture
     def opened(self, tmp_path: Path, empty_store: Path) -> Opener:
         shutil.copy(empty_store, tmp_path / "mlflow.db")
         uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
         files = (tmp_path / "files").as_uri()
         experiment = MlflowClient(uri).create_experiment("e", artifact_location=files)
-
-        def opened() -> ModelRegistry:
-            cache = tmp_path / "registry" / "fetched"
-            return MlflowRegistry(MlflowClient(uri), experiment, NAME, cache)
-
-        return opened
+        cache = tmp_path / "registry" / "fetched"
+        return partial(open_registry, uri, experiment, cache)
 
     @pytest.fixture
     def steps(self) -> list[tuple[object, str]]:

@@ -1,24 +1,32 @@
 """Runs in MLflow, read back from a real store."""
 
 import json
+import logging
 import os
 import shutil
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from werkzeug.serving import make_server
 
 from scripts.evaluation import evaluate_files
 from src.data.preprocessing import preprocess
 from src.evaluation.promotion import promote
+from src.models.artifact import load_model
+from src.models.registry import make_registry
 from src.tracking import mlflow_tracker as module
 from src.tracking.mlflow_tracker import connect
 from src.training.train import train
+from src.utils import cli
 from src.utils.config import Settings
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, ProjectError, TrackingError
+from tests.fixtures.registry_suite import PROCESSES
 from tests.fixtures.synthetic import bring, make_settings
 
 # SQLAlchemy leaves the connections of the store to the garbage collector.
@@ -185,6 +193,241 @@ def test_a_server_that_is_down_is_named_in_one_line(
 
     with pytest.raises(ConfigError, match="127.0.0.1:9.*start the server"):
         train(settings)
+
+
+class MortalServer:
+    """A server of MLflow that answers no more once it is asked for a certain thing.
+
+    It runs in a process of its own; a file says what ends it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.deadly = folder / "deadly"
+
+    def dies_at(self, part: str) -> None:
+        """Choose the part of an address; none for a server that lives."""
+        self.deadly.write_text(part, "utf-8")
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was asked for the thing, and is asked in vain since."""
+        return self.deadly.read_text("utf-8") == "/"
+
+    def serve(self, answer: Connection) -> None:
+        """Say the port, and serve until the process ends."""
+        from mlflow import server
+
+        for name, value in {
+            server.BACKEND_STORE_URI_ENV_VAR: f"sqlite:///{self.folder / 'mlflow.db'}",
+            server.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",
+            server.ARTIFACTS_DESTINATION_ENV_VAR: str(self.folder / "files"),
+            server.SERVE_ARTIFACTS_ENV_VAR: "true",
+        }.items():
+            os.environ[name] = value
+
+        def mortal(
+            request: dict[str, Any], start: Callable[..., Any]
+        ) -> Iterable[bytes]:
+            part = self.deadly.read_text("utf-8")
+            if part and part in request["PATH_INFO"]:
+                self.dies_at("/")
+                request["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                raise ConnectionError  # which werkzeug expects of a broken connection
+            return server.app(request, start)
+
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+        with make_server("127.0.0.1", 0, mortal, threaded=True) as listening:
+            answer.send(listening.port)
+            listening.serve_forever()
+
+
+@pytest.fixture(scope="module")
+def running(
+    store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[MortalServer, str]]:
+    """A server, and its address."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(store, folder)
+    mortal = MortalServer(folder)
+    ours, theirs = PROCESSES.Pipe()
+    process = PROCESSES.Process(target=mortal.serve, args=(theirs,), daemon=True)
+    process.start()
+    with ours, theirs:
+        yield mortal, f"http://127.0.0.1:{ours.recv()}"
+    process.kill()
+    process.join()
+
+
+@pytest.fixture
+def server(
+    running: tuple[MortalServer, str], monkeypatch: pytest.MonkeyPatch
+) -> MortalServer:
+    """A server that lives, and to which everything goes that is recorded."""
+    mortal, uri = running
+    mortal.dies_at("")
+    monkeypatch.setattr(module, "URI_NAME", "MORTAL_URI")  # `tracked` unsets the other
+    monkeypatch.setenv("MORTAL_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    return mortal
+
+
+def said_by(command: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line with which a command ends that cannot go on."""
+    with pytest.raises(SystemExit) as ended:
+        cli.run(command)  # type: ignore[arg-type]
+    line = str(ended.value.code)
+    assert line.startswith("error: ") and "\n" not in line
+    assert "Traceback" not in capsys.readouterr().err
+    return line
+
+
+@pytest.mark.parametrize(
+    "deadly", ["log-batch", "mlflow-artifacts", "logged-models", "runs/update"]
+)
+def test_a_server_that_dies_loses_no_trained_model(
+    tracked: MakeProject,
+    server: MortalServer,
+    deadly: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = tracked()
+    model = settings.paths.models / "latest_model.joblib"
+    server.dies_at(deadly)
+
+    line = said_by(lambda: train(settings), capsys)
+
+    assert "cannot be recorded in MLflow at http://127.0.0.1" in line
+    assert f"the model is saved, as {model}" in line
+    load_model(model)
+    server.dies_at("")
+    evaluate_files(model, settings.paths.processed / "test.csv", settings)
+
+
+def test_a_server_that_dies_before_the_training_is_not_said_to_have_kept_a_model(
+    tracked: MakeProject, server: MortalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tracked()
+    server.dies_at("runs/create")
+
+    line = said_by(lambda: train(settings), capsys)
+
+    assert "cannot be recorded" in line and "is saved" not in line
+    assert not settings.paths.models.exists()
+
+
+@pytest.mark.parametrize("deadly", ["experiments", "runs/update", "log-batch"])
+def test_a_server_that_dies_loses_no_report(
+    tracked: MakeProject,
+    server: MortalServer,
+    deadly: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = tracked()
+    train(settings)
+    model = settings.paths.models / "latest_model.joblib"
+    server.dies_at(deadly)
+
+    line = said_by(
+        lambda: evaluate_files(model, settings.paths.processed / "test.csv", settings),
+        capsys,
+    )
+
+    page = settings.paths.reports / "evaluation.html"
+    assert f"the report is written, as {page}" in line
+    assert page.exists()
+
+
+def test_a_promotion_whose_server_dies_is_completed_when_it_is_run_again(
+    tracked: MakeProject,
+    server: MortalServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cards = tmp_path / "cards"
+    cards.mkdir()
+    (cards / "intended_use.md").write_text("To test.\n", "utf-8")
+    kept = {"backend": "mlflow", "model": "mortal", "cards": cards}
+    settings = tracked(registry=kept)
+    train(settings)
+    model = settings.paths.models / "latest_model.joblib"
+
+    def promoted() -> bool:
+        return promote(model, settings, "a test", override=True).promoted
+
+    for deadly in (
+        "registered-models/get",
+        "registered-models/create",
+        "model-versions/create",
+        "registered-models/set-tag",
+        "registered-models/alias",
+        "registered-models/delete-tag",
+        "version-1/gate.json",
+    ):
+        server.dies_at(deadly)
+        line = said_by(promoted, capsys)
+        assert server.is_dead, deadly
+        assert "cannot be" in line
+        server.dies_at("")
+
+    assert promoted()
+    registry = make_registry(settings)
+    champion = registry.champion()
+    assert champion is not None and champion.number == 1
+    assert [e.action for e in registry.history()] == ["register", "promote"]
+
+
+def test_the_first_error_is_the_one_that_is_told(
+    tracked: MakeProject, server: MortalServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = module.make_tracker(tracked())
+
+    with pytest.raises(KeyboardInterrupt), tracker.run("broken"):
+        server.dies_at("/")
+        raise KeyboardInterrupt
+
+    assert "the end of the run is not recorded" in caplog.text
+
+
+def test_a_run_whose_files_cannot_be_written_is_reported_in_one_line(
+    tracked: MakeProject, tmp_path: Path
+) -> None:
+    settings = tracked()
+    (tmp_path / "mlruns").write_text("a file where a folder has to be", "utf-8")
+
+    with pytest.raises(TrackingError, match="mlruns.*the model is saved"):
+        train(settings)
+
+    client, experiment = connect(settings)
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FAILED"
+
+
+def test_a_store_that_is_damaged_is_reported_in_one_line(
+    tracked: MakeProject, tmp_path: Path
+) -> None:
+    settings = tracked()
+    tracker = module.make_tracker(settings)
+
+    with pytest.raises(ProjectError, match="mlflow.db") as caught:
+        with tracker.run("cut off") as run_id:
+            (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
+            tracker.log_params(run_id, {"a": 1})
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_in_the_address_is_told_to_nobody(
+    tracked: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tracked()
+    monkeypatch.setenv(module.URI_NAME, "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    with pytest.raises(ConfigError, match=r"//me:\*\*\*@127.0.0.1:9") as caught:
+        train(settings)
+
+    assert "secret" not in str(caught.value)
 
 
 def test_nothing_is_told_to_anybody() -> None:

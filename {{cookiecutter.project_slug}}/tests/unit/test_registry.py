@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from tests.fixtures.registry_suite import Opener, RegistrySuite
 
 
 class TestDirectoryRegistry(RegistrySuite):
+    kills = 12
+
     @pytest.fixture
     def opened(self, tmp_path: Path) -> Opener:
-        return lambda: DirectoryRegistry(tmp_path / "registry")
+        return partial(DirectoryRegistry, tmp_path / "registry")
 
     @pytest.fixture
     def steps(self) -> list[tuple[object, str]]:

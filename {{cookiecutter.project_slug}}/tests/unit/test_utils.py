@@ -1,6 +1,7 @@
 """Files, logging and the way commands fail."""
 
 import argparse
+import errno
 import json
 import logging
 from collections.abc import Iterator
@@ -70,6 +71,23 @@ def test_a_mistake_of_the_user_is_one_line_without_traceback() -> None:
 def test_a_defect_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         run(lambda: print(1 / 0))
+
+
+def test_a_disk_that_refuses_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    def write() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x"))
+
+    with pytest.raises(SystemExit) as ended:
+        run(write)
+
+    line = str(ended.value.code)
+    assert line.startswith(f"error: {tmp_path / 'x'}: No space left")
+    assert "\n" not in line
+
+
+def test_another_error_of_the_system_is_a_defect_and_keeps_its_traceback() -> None:
+    with pytest.raises(FileNotFoundError):
+        run(lambda: print(Path("nowhere").read_text("utf-8")))
 
 
 def test_the_command_line_names_the_configuration_files() -> None:

@@ -13,6 +13,7 @@ from src.evaluation.promotion import promote
 from src.tracking import wandb_tracker as module
 from src.training.train import train
 from src.utils.config import Settings
+from src.utils.errors import TrackingError
 from tests.fixtures.synthetic import bring
 
 pytestmark = [
@@ -67,6 +68,21 @@ def test_an_offline_run_holds_what_is_synced_later(tracked: Settings) -> None:
     files = {path.name for folder in folders for path in folder.rglob("*")}
     assert {"configuration.yaml", "latest_model.json"} <= files
     assert {"evaluation.html", "gate.md"} <= files
+
+
+def test_a_file_that_cannot_be_written_is_reported_in_one_line(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    settings = make_project(tracking={"backend": "wandb", "experiment": "synthetic"})
+    tracker = module.make_tracker(settings)
+
+    with pytest.raises(TrackingError, match="with wandb.*taken") as caught:
+        with tracker.run("broken") as run_id:
+            tracker.log_text(run_id, "a file", "taken")
+            tracker.log_text(run_id, "beside it", "taken/too")
+
+    assert "\n" not in str(caught.value)
 
 
 def test_nothing_is_sent_to_anybody_unasked() -> None:
