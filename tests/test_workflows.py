@@ -3,10 +3,10 @@
 act reads the workflow as GitHub does and runs its steps in folders of their own. What
 GitHub alone has is stood in for: the Python of ``setup-python`` is an environment on
 the path that holds the requirements already, so that ``pip install`` only adds the
-project; artifacts are a folder; ``gh`` writes down what it is asked; the summary, which act
-forgets after each step, is a file that ``BASH_ENV`` names to each. Not run here: the
-matrix of the job ``test``, whose commands ``test_living.py`` runs, and the steps that
-need a Docker engine.
+project; artifacts are a folder; ``gh`` writes down what it is asked; the summary,
+which act forgets after each step, is a file that ``BASH_ENV`` names to each. Not run
+here: the matrix of the job ``test``, whose commands ``test_living.py`` runs, the steps
+that need a Docker engine, and what a token is allowed to do.
 """
 
 import json

@@ -73,8 +73,7 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
     except (ConfigError, TrackingError) as error:
         raise TrackingError(f"{error}; the report is {report.page}") from None
     said = [table(result.evaluation), "", VERDICTS[result.evaluation.verdict]]
-    return "
-".join([*said, str(report.page), str(report.summary)])
+    return "\n".join([*said, str(report.page), str(report.summary)])
 
 
 def table(evaluation: Evaluation) -> str:
