@@ -71,7 +71,9 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
             {picture.name: picture.svg for picture in report.pictures},
         )
     except (ConfigError, TrackingError) as error:
-        raise TrackingError(f"{error}; the report is {report.page}") from None
+        raise TrackingError(
+            f"{error}; the report is written, as {report.page}"
+        ) from None
     said = [table(result.evaluation), "", VERDICTS[result.evaluation.verdict]]
     return "\n".join([*said, str(report.page), str(report.summary)])
 
