@@ -20,7 +20,6 @@ WRITTEN = {
 # Requirements that nothing imports.
 UNIMPORTED = {
     "black": "run by `make lint`",
-    "boto3": "how MLflow reaches a bucket",
     "dvc": "run from the shell",
     "httpx2": "how the tests of the API ask it",
     "flake8": "run by `make lint`",

@@ -32,6 +32,7 @@ def open_registry(uri: str, experiment: str, cache: Path) -> ModelRegistry:
 
 class TestMlflowRegistry(RegistrySuite):
     kills = 4
+    rounds = 2
 
     @pytest.fixture
     def opened(self, tmp_path: Path, empty_store: Path) -> Opener:

@@ -1,19 +1,17 @@
 """Runs in MLflow, read back from a real store."""
 
 import json
-import logging
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pandas as pd
 import pytest
-from werkzeug.serving import make_server
 
 from scripts.evaluation import evaluate_files
 from src.data.preprocessing import preprocess
@@ -195,6 +193,12 @@ def test_a_server_that_is_down_is_named_in_one_line(
         train(settings)
 
 
+class Quiet(WSGIRequestHandler):
+    """Prints nothing about requests."""
+
+    def log_message(self, *_: Any) -> None: ...
+
+
 class MortalServer:
     """A server of MLflow that answers no more once it is asked for a certain thing.
 
@@ -214,8 +218,8 @@ class MortalServer:
         """Whether it was asked for the thing, and is asked in vain since."""
         return self.deadly.read_text("utf-8") == "/"
 
-    def serve(self, answer: Connection) -> None:
-        """Say the port, and serve until the process ends."""
+    def listen(self, answer: Connection) -> None:
+        """Say the port, and answer until the process ends."""
         from mlflow import server
 
         for name, value in {
@@ -232,13 +236,11 @@ class MortalServer:
             part = self.deadly.read_text("utf-8")
             if part and part in request["PATH_INFO"]:
                 self.dies_at("/")
-                request["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-                raise ConnectionError  # which werkzeug expects of a broken connection
+                raise ConnectionResetError  # which ends it without an answer
             return server.app(request, start)
 
-        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-        with make_server("127.0.0.1", 0, mortal, threaded=True) as listening:
-            answer.send(listening.port)
+        with make_server("127.0.0.1", 0, mortal, handler_class=Quiet) as listening:
+            answer.send(listening.server_port)
             listening.serve_forever()
 
 
@@ -251,7 +253,7 @@ def running(
     shutil.copy(store, folder)
     mortal = MortalServer(folder)
     ours, theirs = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=mortal.serve, args=(theirs,), daemon=True)
+    process = PROCESSES.Process(target=mortal.listen, args=(theirs,), daemon=True)
     process.start()
     with ours, theirs:
         yield mortal, f"http://127.0.0.1:{ours.recv()}"
@@ -283,7 +285,8 @@ def said_by(command: Callable[[], object], capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
-    "deadly", ["log-batch", "mlflow-artifacts", "logged-models", "runs/update"]
+    "deadly",
+    ["log-batch", "configuration.yaml", "saved/", "logged-models", "runs/update"],
 )
 def test_a_server_that_dies_loses_no_trained_model(
     tracked: MakeProject,

@@ -18,6 +18,7 @@ from tests.fixtures.registry_suite import Opener, RegistrySuite
 
 class TestDirectoryRegistry(RegistrySuite):
     kills = 12
+    rounds = 40
 
     @pytest.fixture
     def opened(self, tmp_path: Path) -> Opener:
