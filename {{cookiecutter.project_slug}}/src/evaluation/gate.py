@@ -8,7 +8,6 @@ from src.audits.audit import Check
 from src.evaluation.bootstrap import Measurement
 from src.evaluation.metrics import METRICS, primary_metric
 from src.evaluation.performance import Evaluation, SliceResult, improvement
-from src.evaluation.report import format_number
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
 
@@ -103,7 +102,7 @@ def decide(
         rules.append(_not_worse(challenger, champion, settings))
     rules += _slice_floors(challenger, settings)
     rules += [
-        Rule(c.name, format_number(c.value), f"{c.text} {c.limit:g}", c.passed)
+        Rule(c.name, f"{c.value:.4g}", f"{c.text} {c.limit:g}", c.passed)
         for c in checks
     ]
     return Decision(rules, list(_unmeasured(challenger, settings)))
@@ -174,7 +173,7 @@ def _limit(label: str, name: str, value: float | None, limit: float) -> Rule:
     if value is None:
         return Rule(label, "not defined on these rows", expected, False)
     passed = value >= limit if higher else value <= limit
-    return Rule(label, format_number(value), expected, passed)
+    return Rule(label, f"{value:.4g}", expected, passed)
 
 
 def _baseline(challenger: Evaluation) -> Rule:
@@ -203,7 +202,7 @@ def _not_worse(
         return Rule(label, "no interval on these rows", "an interval", False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
-    expected = f"better by at least {-margin:.4g}, by its interval"
+    expected = f"lower end at least {-margin:.4g}"
     return Rule(label, found, expected, gain.low >= -margin)
 
 

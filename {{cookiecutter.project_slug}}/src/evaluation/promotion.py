@@ -74,11 +74,13 @@ def promote(
         version = registry.register(model_path, why)
         registry.attach(version, "evaluation", report.content)
         registry.attach(version, "gate", decision.content())
-        act = registry.promote if promoted else registry.reject
-        reason = f"{why}: {decision.why}" + (
-            "; promoted all the same" if promoted and not decision.passed else ""
-        )
-        act(version, reason, {"gate": decision.content()})
+        reason, details = f"{why}: {decision.why}", {"gate": decision.content()}
+        if decision.passed:
+            registry.promote(version, reason, details, over=champion)
+        elif override:
+            registry.promote(version, f"{reason}; promoted all the same", details)
+        else:
+            registry.reject(version, reason, details)
         if promoted:
             write_card(registry, settings, report.pictures)
         verdict = _verdict(decision, promoted)

@@ -106,14 +106,24 @@ class ModelRegistry(ABC):
         return version
 
     def promote(
-        self, version: Version, why: str, details: Mapping[str, Any] | None = None
+        self,
+        version: Version,
+        why: str,
+        details: Mapping[str, Any] | None = None,
+        over: "Version | Literal['any'] | None" = "any",
     ) -> Event:
         """Make a version the champion; the registry does not ask whether it should.
 
+        Args:
+            version: The champion to be.
+            why: The reason.
+            details: What else is known, such as the decision of the gate.
+            over: The champion that it was held against; None if there was none.
+
         Raises:
-            ModelError: If there is no such version.
+            ModelError: If there is no such version, or another champion by now.
         """
-        return self._decide("promote", version, why, details or {})
+        return self._decide("promote", version, why, details or {}, over)
 
     def reject(
         self, version: Version, why: str, details: Mapping[str, Any] | None = None
@@ -235,12 +245,19 @@ class ModelRegistry(ABC):
             )
 
     def _decide(
-        self, action: Action, version: Version, why: str, details: Mapping[str, Any]
+        self,
+        action: Action,
+        version: Version,
+        why: str,
+        details: Mapping[str, Any],
+        over: "Version | Literal['any'] | None" = "any",
     ) -> Event:
         """Write down what became of a version."""
         with self._locked():
             events = self.history()
             self._check_known(version, events)
+            if over != "any":
+                _check_champion(over, events)
             return self._note(action, version, why, details, events)
 
     def _note(
@@ -325,6 +342,16 @@ def challenger_of(events: Sequence[Event]) -> int | None:
         elif event.version == number and event.action != "rollback":
             number = None
     return number
+
+
+def _check_champion(expected: Version | None, events: Sequence[Event]) -> None:
+    """Refuse a decision that was made beside another champion than there is."""
+    found = reigns_of(events)[-1:]
+    if found != ([expected.number] if expected else []):
+        raise ModelError(
+            f"version {found[0]} has become the champion since the model was held "
+            "against the one before; run `make promote` again"
+        )
 
 
 def _user() -> str:

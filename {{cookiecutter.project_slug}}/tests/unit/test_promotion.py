@@ -17,7 +17,7 @@ from scripts import data_download, deployment, evaluation, model_card
 from scripts import promote as command
 from src.data import dictionary, preprocessing
 from src.data.preprocessing import preprocess
-from src.evaluation import pictures
+from src.evaluation import pictures, promotion
 from src.evaluation.model_card import card_path
 from src.evaluation.promotion import Outcome, promote, roll_back
 from src.models.directory_registry import DirectoryRegistry
@@ -311,6 +311,28 @@ def test_the_command_ends_with_status_1_for_a_refused_model(
         run_command(project, monkeypatch)
     assert ended.value.code == 1
     assert "version 2 is refused" in capsys.readouterr().out
+
+
+def test_a_model_is_no_champion_over_one_that_it_was_not_held_against(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project)
+    train(with_model(project, "linear", C=0.5))
+    other = project.paths.models / "other.joblib"
+    for name in ("latest_model.joblib", "latest_model.json"):
+        shutil.copy(project.paths.models / name, other.with_suffix(Path(name).suffix))
+    train(with_model(project, "linear", C=0.4))
+
+    def meanwhile(settings: Settings) -> None:
+        registry = make_registry(settings)
+        registry.promote(registry.register(other, "another job"), "another job")
+
+    monkeypatch.setattr(promotion, "check_owner", meanwhile)
+    with pytest.raises(ModelError, match="version 2 has become the champion"):
+        promoted(project)
+
+    champion = make_registry(project).champion()
+    assert champion is not None and champion.number == 2
 
 
 def test_a_rollback_brings_champion_and_card_back(
