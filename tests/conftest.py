@@ -1,7 +1,9 @@
 """What all tests of this repository share."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +21,10 @@ def nobodys_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COOKIECUTTER_CONFIG", str(file))
         yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder to generate into, removed at once: an environment is large."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)

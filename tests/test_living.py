@@ -6,7 +6,6 @@ stand, and every command of the generated README.
 """
 
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -100,13 +99,6 @@ test "$(grep --count "Running stage" third.log)" = 2
 grep --quiet "Running stage 'train'" third.log
 grep --quiet "Running stage 'evaluate'" third.log
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder to generate into, removed at once: an environment is large."""
-    yield tmp_path
-    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture

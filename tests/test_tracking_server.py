@@ -183,9 +183,9 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.mark.slow
 def test_a_project_records_and_registers_on_a_server(
-    tmp_path: Path, postgres: PostgresServer, bucket: Any
+    folder: Path, postgres: PostgresServer, bucket: Any
 ) -> None:
-    project = generate(tmp_path)
+    project = generate(folder)
     variables = environment(interpreter("3.12"))
     readme.run(["make setup"], project, variables)
     storage = bucket.meta.client.meta.endpoint_url
