@@ -57,8 +57,8 @@ def test_an_offline_run_holds_what_is_synced_later(tracked: Settings) -> None:
         folder: b"".join(file.read_bytes() for file in folder.glob("*.wandb"))
         for folder in folders
     }
-    own = b"".join(written[f] for f in folders if f.name.endswith(run_id))
-    others = [log for f, log in written.items() if not f.name.endswith(run_id)]
+    own = b"".join(written[f] for f in folders if run_id in f.name)
+    others = [log for f, log in written.items() if run_id not in f.name]
     words = ["train.roc_auc", "test.roc_auc", "model_type"]
     words += [f"tags.{name}" for name in ("train_sha256", "test_sha256", "gate")]
     for word in words:
