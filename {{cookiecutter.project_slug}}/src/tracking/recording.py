@@ -54,6 +54,8 @@ def record_training(
         record: The record of the model.
         fold_scores: The metrics of each fold; none without cross-validation.
     """
+    if isinstance(tracker, NoTracker):
+        return  # to gather what nobody keeps would take longer than to start
     params = {"model_type": record["model_type"], **record["hyperparameters"]}
     tracker.log_params(run_id, params | _flat(record["configuration"]))
     tracker.log_tags(run_id, _origin(record))
@@ -137,7 +139,9 @@ def record_decision(
 @cache  # reading them takes longer than a small training
 def installed() -> str:
     """Return every installed distribution, as a requirements file pins them."""
-    pins = {f"{d.metadata['Name']}=={d.version}" for d in distributions()}
+    # Each look at `metadata` reads a file anew.
+    found = [distribution.metadata for distribution in distributions()]
+    pins = {f"{metadata['Name']}=={metadata['Version']}" for metadata in found}
     return "\n".join(sorted(pins, key=str.lower)) + "\n"
 
 
