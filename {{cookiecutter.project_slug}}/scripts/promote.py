@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from src.evaluation.gate import Decision
+from src.evaluation.model_card import card_path
 from src.evaluation.promotion import Outcome, promote, roll_back
 from src.utils.cli import config_parser, run, settings_from
 
@@ -48,6 +49,7 @@ def main() -> None:
     if arguments.rollback:
         now, before = roll_back(settings, arguments.why)
         print(f"version {now} is the champion again, version {before} no longer")
+        print(f"next: review and commit {card_path(settings)}")
         return
     outcome = promote(
         arguments.model_path or settings.paths.models / "latest_model.joblib",
@@ -57,6 +59,8 @@ def main() -> None:
         dry_run=arguments.dry_run,
     )
     print(said(outcome))
+    if outcome.promoted:
+        print(f"next: review and commit {card_path(settings)}")
     refused = outcome.decision is not None and not outcome.decision.passed
     if refused and not outcome.promoted:
         sys.exit(1)

@@ -94,12 +94,7 @@ def audit(context: AuditContext, settings: Settings) -> Audit:
     return Audit(
         "fairness",
         "Fairness",
-        (
-            _intro(context, settings)
-            if content
-            else "No sensitive column has two groups "
-            "that are large enough to be compared."
-        ),
+        _intro(context, settings, bool(content)),
         tables,
         checks=checks,
         content={"columns": content},
@@ -337,8 +332,15 @@ def _checks(name: str, result: dict[str, Any], chosen: FairnessSettings) -> list
     return checks
 
 
-def _intro(context: AuditContext, settings: Settings) -> str:
-    """Say how to read the tables."""
+def _intro(context: AuditContext, settings: Settings, compared: bool) -> str:
+    """Say how to read the tables, or why there are none."""
+    if not context.schema.sensitive:
+        return (
+            "No column is listed as sensitive in config/data_schema.yaml: groups of "
+            "people are not compared."
+        )
+    if not compared:
+        return "No sensitive column has two groups that are large enough to compare."
     text = (
         "Each sensitive column, group by group, with "
         f"{settings.evaluation.confidence:.0%} confidence intervals. Groups of fewer "

@@ -30,6 +30,7 @@ TARGET_TYPES: dict[Task, tuple[ColumnType, ...]] = {
 HEADER = """\
 # The data contract. Review it, correct it, commit it; src/data/schema.py reads it.
 #
+# sensitive    beside columns: a list of those whose groups are reported on
 # type         integer, number, category, boolean, date
 # role         feature (if not said), target, ignored
 # format       how dates are written (strptime); ISO 8601 if not said

@@ -52,7 +52,7 @@ class Decision:
         """The reason in one line."""
         failed = [rule for rule in self.rules if not rule.passed]
         if not failed:
-            return f"all {len(self.rules)} rules of the gate hold"
+            return "all rules of the gate hold"
         return "; ".join(f"{r.name}: {r.found}, expected {r.expected}" for r in failed)
 
     def content(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def audited(
     monkeypatch: pytest.MonkeyPatch,
     predictions: Predictions,
     groups: list[str | None],
+    sensitive: tuple[str, ...] = ("group",),
     **limits: float,
 ) -> Audit:
     """Return the audit of predictions whose rows are of these groups."""
@@ -32,7 +33,7 @@ def audited(
     columns = {"x": {"type": "number"}, "group": {"type": "category"}}
     columns["outcome"] = {"type": kind, "role": "target"}
     schema = DataSchema.model_validate(
-        {"name": "made up", "sensitive": ["group"], "columns": columns}
+        {"name": "made up", "sensitive": [*sensitive], "columns": columns}
     )
     chosen = AuditSettings.model_validate(
         {"fairness": {"limits": limits, "bootstrap_samples": 20}}
@@ -209,6 +210,13 @@ def test_one_group_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     found = audited(monkeypatch, labels({"a": 0.5}), groups_of("a"))
     assert found.content == {"columns": {}}
     assert "No sensitive column" in found.intro
+
+
+def test_without_sensitive_columns_it_is_said_where_to_list_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = audited(monkeypatch, labels({"a": 1.0}), groups_of("a"), sensitive=())
+    assert "listed as sensitive in config/data_schema.yaml" in found.intro
 
 
 def test_a_limit_of_what_is_not_measured_is_refused(

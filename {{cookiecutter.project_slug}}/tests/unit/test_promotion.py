@@ -369,7 +369,7 @@ def test_the_card_says_what_there_is_to_say(project: Settings) -> None:
     assert "| ROC AUC | 0." in text and "| city | Oslo |" in text
     assert "[data dictionary](../data_dictionary.md)" in text
     assert "| Columns that it sees | income, age, city, member, " in text
-    assert ": for the spring: all 1 rules of the gate hold.\n" in text
+    assert ": for the spring: all rules of the gate hold.\n" in text
     assert "\n\n\n" not in text
 
 
