@@ -41,6 +41,7 @@ def measure(choices: Iterable[Choice]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         default = bake(Path(folder) / "default", {})
         files = sum(path.is_file() for path in default.rglob("*"))
+        needed = repr(sorted(needs_of(default).items()))  # before there is a .venv
         install(default)  # fills the cache, for the others too
         known: dict[str, dict[str, float]] = {}
 
@@ -59,7 +60,7 @@ def measure(choices: Iterable[Choice]) -> dict[str, Any]:
             rich, lean = cost(question, choice), cost(question, declined)
             difference = {key: round(rich[key] - lean[key], 1) for key in rich}
             added[f"{question}={choice}"] = difference
-        whole = known[repr(sorted(needs_of(default).items()))]
+        whole = known[needed]
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpus": os.cpu_count(),
