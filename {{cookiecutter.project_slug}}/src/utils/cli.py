@@ -54,7 +54,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     return settings
 
 
-def run(command: Callable[[], None]) -> None:
+def run(command: Callable[[], object]) -> None:
     """Run ``command`` and leave the process with its exit status.
 
     A :class:`ProjectError`, and a disk that is full or must not be written to, become

@@ -106,6 +106,21 @@ def test_rates_and_named_differences_are_those_of_fairlearn(
     for name in ("true_positive_rate", "false_positive_rate"):
         expected = getattr(fairlearn.metrics, name)(y_true[:SIZE], y_pred[:SIZE])
         assert result["groups"]["a"][name]["value"] == pytest.approx(expected)
+    for _, *scores in (found.values() for found in result["groups"].values()):
+        assert all(score["low"] < score["value"] < score["high"] for score in scores)
+
+
+def test_samples_of_a_part_of_many_rows_give_no_wider_intervals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    widths = []
+    for rows in (20_000, SIZE // 5):
+        monkeypatch.setattr("src.evaluation.bootstrap.SAMPLE_ROWS", rows)
+        found = audited(monkeypatch, labels({"a": 0.8, "b": 0.3}), groups_of("a", "b"))
+        gap = found.content["columns"]["group"]["differences"]["selection_rate"]
+        widths.append(gap["high"] - gap["low"])
+    whole, part = widths
+    assert 0.5 < part / whole < 1.7
 
 
 def test_the_interval_of_a_difference_holds_zero_where_it_may_be_chance(

@@ -277,7 +277,7 @@ def server(
 def said_by(command: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
     """Return the one line with which a command ends that cannot go on."""
     with pytest.raises(SystemExit) as ended:
-        cli.run(command)  # type: ignore[arg-type]
+        cli.run(command)
     line = str(ended.value.code)
     assert line.startswith("error: ") and "\n" not in line
     assert "Traceback" not in capsys.readouterr().err
