@@ -14,6 +14,20 @@ record of it, which is removed here.
 import json
 import os
 
+# What every way of serving has, whatever its framework.
+SERVICE = [
+    "config/serving_config.yaml",
+    "docs/serving.md",
+    "src/models/onnx_export.py",
+    "src/serving/__init__.py",
+    "src/serving/middleware.py",
+    "src/serving/predictor.py",
+    "src/serving/rows.py",
+    "src/serving/settings.py",
+    "tests/unit/test_serving_middleware.py",
+    "tests/unit/test_serving_settings.py",
+]
+
 # question, or private variable of cookiecutter.json -> answer -> what it owns.
 # A path that ends in a slash is a folder with everything in it.
 OWNED_PATHS = {
@@ -85,12 +99,20 @@ OWNED_PATHS = {
     },
     "serving": {
         "fastapi": [
-            "config/serving_config.yaml",
-            "docs/serving.md",
-            "src/serving/",
-            "tests/unit/test_serving.py",
-            "tests/unit/test_serving_middleware.py",
-            "tests/unit/test_serving_settings.py",
+            *SERVICE,
+            ("src/serving/api_fastapi.py", "src/serving/api.py"),
+            ("tests/unit/test_api_fastapi.py", "tests/unit/test_api.py"),
+        ],
+        "flask": [
+            *SERVICE,
+            ("src/serving/api_flask.py", "src/serving/api.py"),
+            "src/serving/wsgi.py",
+            ("tests/unit/test_api_flask.py", "tests/unit/test_api.py"),
+        ],
+        "bentoml": [
+            *SERVICE,
+            ("src/serving/api_bentoml.py", "src/serving/api.py"),
+            ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],
     },
     "deployment": {
