@@ -7,15 +7,16 @@ the type asked for becomes missing; validation reports it.
 
 import math
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 from pandas.api.typing import NaTType, NAType
 
+from src.data.schema import ColumnType
+
 Column: TypeAlias = "pd.Series[Any]"
-ColumnType = Literal["integer", "number", "category", "boolean", "date"]
 
 # What stands for "no value" in files. Unlike in pandas, "None" is not among them for
 # categories: it often is an answer ("no disorder"), and would be lost as a class.

@@ -16,8 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 from src.utils.config import PROJECT_ROOT
 from src.utils.errors import DataError, ModelError
 from src.utils.files import atomic_path, read_json, sha256_of, write_json
@@ -86,6 +84,8 @@ def save_model(pipeline: Any, record: Record, path: Path) -> Record:
     Returns:
         The record as written, with the digest of the model file.
     """
+    import joblib  # only here and below: a record is read without it
+
     with atomic_path(path) as partial:
         joblib.dump(pipeline, partial)
         digest = sha256_of(partial)
@@ -139,6 +139,8 @@ def load_model(path: Path) -> tuple[Any, Record]:
             f"{path}: digest is {found}, its record expects {record['model_sha256']}; "
             "the file was changed or replaced, run the training again"
         )
+    import joblib
+
     try:
         # From the bytes that were checked: the file may change in between.
         return joblib.load(io.BytesIO(content)), record
