@@ -72,6 +72,7 @@ OWNED_PATHS = {
                 "docs/experiment_tracking.md",
             ),
             "src/models/mlflow_registry.py",
+            "src/tracking/mlflow_connection.py",
             "src/tracking/mlflow_environment.py",
             "src/tracking/mlflow_tracker.py",
             "tests/unit/test_mlflow_registry.py",
