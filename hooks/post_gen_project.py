@@ -20,9 +20,13 @@ SERVICE = [
     "docs/serving.md",
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
+    "src/serving/access_log.py",
+    "src/serving/messages.py",
     "src/serving/middleware.py",
+    "src/serving/openapi.py",
     "src/serving/predictor.py",
     "src/serving/rows.py",
+    "src/serving/service.py",
     "src/serving/settings.py",
     "tests/unit/test_serving_middleware.py",
     "tests/unit/test_serving_settings.py",
@@ -101,6 +105,7 @@ OWNED_PATHS = {
     "serving": {
         "fastapi": [
             *SERVICE,
+            "src/serving/asgi.py",
             ("src/serving/api_fastapi.py", "src/serving/api.py"),
             ("tests/unit/test_api_fastapi.py", "tests/unit/test_api.py"),
         ],
@@ -112,6 +117,7 @@ OWNED_PATHS = {
         ],
         "bentoml": [
             *SERVICE,
+            "src/serving/asgi.py",
             ("src/serving/api_bentoml.py", "src/serving/api.py"),
             ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],
