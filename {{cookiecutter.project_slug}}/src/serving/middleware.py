@@ -19,7 +19,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
@@ -65,6 +65,7 @@ class Exchange:
         started: When it came.
         is_slow: Whether it runs in a thread.
         is_counted: Whether it is one of those under way.
+        held: How many bytes of its body are counted, if it is a large one.
     """
 
     request: Request
@@ -72,6 +73,7 @@ class Exchange:
     started: float
     is_slow: bool = False
     is_counted: bool = False
+    held: int = 0
 
 
 class Gate:
@@ -81,11 +83,12 @@ class Gate:
         is_draining: Whether the service is to end: it answers, but tells callers to
             go elsewhere.
         in_flight: How many requests are being worked on.
+        body_seconds: How long a body may take to arrive.
     """
 
     def __init__(
         self,
-        routes: Iterable[Route],
+        routes: Sequence[Route],
         serving: ServingSettings,
         keys: ApiKeys,
         metrics: Metrics,
@@ -95,18 +98,22 @@ class Gate:
         """Take the contract, what limits it, and where to note what happened."""
         self.is_draining = False
         self.in_flight = 0
+        self.body_seconds = serving.body_seconds
         self._slow = 0
+        self._held = 0
         self._lock = Lock()
         self._serving = serving
         self._keys = keys
         self._metrics = metrics
         self._access_log = access_log
         self._model_version = model_version
+        self._largest = max(route.max_bytes for route in routes)
         self._routes = {(route.method, route.path): route for route in routes}
         for route in list(self._routes.values()):
             if route.method == "GET":
                 self._routes["HEAD", route.path] = route
         # Unique among processes and restarts; nobody gains by guessing one.
+        metrics.in_flight.set_function(lambda: self.in_flight)
         self._prefix = os.urandom(6).hex()
         self._numbers = count(1)
 
@@ -145,15 +152,32 @@ class Gate:
             self._check_key(request)
         limit = self._serving.max_body_bytes if route is None else route.max_bytes
         length = request.headers.get("content-length")
-        if length is not None and route is not None and limit == 0:
-            return 0
-        if length is not None and not (length.isdecimal() and int(length) <= limit):
-            raise self.too_large(limit)
+        if limit and length and not (length.isdecimal() and int(length) <= limit):
+            raise _too_large(limit)
         return limit
 
-    def too_large(self, limit: int) -> Refused:
-        """Return the refusal of a body that is larger than ``limit``."""
-        return Refused(413, f"the body is larger than {limit} bytes")
+    def hold(self, exchange: Exchange, size: int, limit: int) -> None:
+        """Account for a body of which ``size`` bytes have arrived.
+
+        Raises:
+            Refused: 413 if that is more than ``limit``, 503 if large bodies of many
+                requests would fill the memory.
+        """
+        if size > limit:
+            raise _too_large(limit)
+        if size <= LARGE_BODY:
+            return
+        with self._lock:
+            self._held += size - exchange.held
+            exchange.held = size
+            is_full = self._held > MAX_SLOW * self._largest
+        if is_full:
+            raise Refused(503, "too many large bodies at a time; try again", RETRY)
+
+    def too_slow(self) -> Refused:
+        """Return the refusal of a body that did not arrive in time."""
+        detail = f"the body did not arrive within {self.body_seconds:g} seconds"
+        return Refused(408, detail, (("Connection", "close"),))
 
     def begin(self, exchange: Exchange) -> None:
         """Count the request, whose body is there, among those under way.
@@ -203,16 +227,16 @@ class Gate:
             The headers that every answer has; with those of ``response`` and the ones
             for the type and length of the body, all headers of the answer.
         """
-        if exchange.is_counted:
-            with self._lock:
+        with self._lock:
+            self._held -= exchange.held
+            if exchange.is_counted:
                 self.in_flight -= 1
                 self._slow -= exchange.is_slow
-            exchange.is_counted = False
         request, route = exchange.request, exchange.route
         seconds = time.perf_counter() - exchange.started
         path = "other" if route is None else route.path
         version = response.model_version or self._model_version()
-        self._metrics.observe_request(request.method, path, response.status, seconds)
+        self._metrics.finished(request.method, path, response.status, seconds)
         self._access_log.add(
             request.request_id,
             request.method,
@@ -236,3 +260,8 @@ class Gate:
         if not self._keys.accept(request.headers.get("x-api-key")):
             detail = f"the header {API_KEY} is missing or wrong"
             raise Refused(401, detail, (("WWW-Authenticate", "ApiKey"),))
+
+
+def _too_large(limit: int) -> Refused:
+    """Return the refusal of a body that is larger than ``limit``."""
+    return Refused(413, f"the body is larger than {limit} bytes")
