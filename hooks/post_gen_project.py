@@ -21,10 +21,13 @@ SERVICE = [
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
     "src/serving/middleware.py",
+    "src/serving/page.py",
     "src/serving/predictor.py",
     "src/serving/rows.py",
     "src/serving/settings.py",
+    "src/serving/static/",
     "tests/unit/test_serving_middleware.py",
+    "tests/unit/test_serving_page.py",
     "tests/unit/test_serving_settings.py",
 ]
 
