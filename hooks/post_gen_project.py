@@ -25,13 +25,16 @@ SERVICE = [
     "src/serving/metrics.py",
     "src/serving/middleware.py",
     "src/serving/openapi.py",
+    "src/serving/page.py",
     "src/serving/predictor.py",
     "src/serving/rows.py",
     "src/serving/service.py",
     "src/serving/settings.py",
+    "src/serving/static/",
     "tests/integration/test_contract.py",
     "tests/unit/test_serving_metrics.py",
     "tests/unit/test_serving_middleware.py",
+    "tests/unit/test_serving_page.py",
     "tests/unit/test_serving_settings.py",
 ]
 
