@@ -110,6 +110,7 @@ OWNED_PATHS = {
         "fastapi": [
             *SERVICE,
             "src/serving/asgi.py",
+            "src/serving/server.py",
             ("src/serving/api_fastapi.py", "src/serving/api.py"),
             ("tests/unit/test_api_fastapi.py", "tests/unit/test_api.py"),
         ],
@@ -122,6 +123,7 @@ OWNED_PATHS = {
         "bentoml": [
             *SERVICE,
             "src/serving/asgi.py",
+            "src/serving/server.py",
             ("src/serving/api_bentoml.py", "src/serving/api.py"),
             ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],
