@@ -224,8 +224,8 @@ class Gate:
                 its status.
 
         Returns:
-            The headers that every answer has; with those of ``response`` and the ones
-            for the type and length of the body, all headers of the answer.
+            The headers that every answer has, without those that ``response`` brings;
+            the ones for the type and length of the body are still to be added.
         """
         with self._lock:
             self._held -= exchange.held
@@ -253,11 +253,14 @@ class Gate:
         ]
         if self.is_draining:
             headers.append(("Connection", "close"))
+        if response.headers:  # which may have its own view of a header
+            given = dict(response.headers)
+            headers = [(name, value) for name, value in headers if name not in given]
         return headers
 
     def _check_key(self, request: Request) -> None:
         """Refuse a request without a valid API key, where one is configured."""
-        if not self._keys.accept(request.headers.get("x-api-key")):
+        if not self._keys.allow(request.headers.get("x-api-key")):
             detail = f"the header {API_KEY} is missing or wrong"
             raise Refused(401, detail, (("WWW-Authenticate", "ApiKey"),))
 

@@ -4,7 +4,6 @@ No web framework is used here; the adapters of the frameworks carry requests in 
 answers out.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +15,9 @@ from src.serving.batch import MEDIA_TYPES, read_table, write_table
 from src.serving.follower import Follower
 from src.serving.keys import ApiKeys
 from src.serving.messages import JSON, Refused, Request, Response, Route
-from src.serving.metrics import Metrics
+from src.serving.metrics import MEDIA_TYPE, Metrics
 from src.serving.middleware import RETRY, Gate
+from src.serving.page import read_page
 from src.serving.predictor import Predictor
 from src.serving.routing import Router
 from src.serving.rows import InvalidRequest
@@ -46,6 +46,7 @@ class Service:
     Attributes:
         routes: The contract.
         gate: What every request passes on its way to them.
+        describe: Makes the OpenAPI document; an adapter may add to the contract's.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Service:
         self._router = router
         self._metrics = metrics
         self._access_log = AccessLog()
-        self._documents: dict[str, Response] = {}
+        self.describe: Callable[[], dict[str, Any]] = self.document
+        self._described: tuple[Predictor | None, Response] | None = None
+        self._page = read_page()
         self.routes: tuple[Route, ...] = (
             Route("POST", "/v1/predict", self.predict, True, serving.max_body_bytes),
             Route(
@@ -80,6 +83,7 @@ class Service:
             Route("GET", "/ready", self.ready, protected=False),
             Route("GET", "/metrics", self.metrics, protected=False),
             Route("GET", "/openapi.json", self.openapi, protected=False),
+            *(Route("GET", path, self.page, protected=False) for path in self._page),
         )
         self.gate = Gate(
             self.routes, serving, keys, metrics, self._access_log, self._model_version
@@ -106,7 +110,8 @@ class Service:
         except InvalidRequest as error:
             raise self._invalid(error, predictor) from None
         answers = predictor.predict(rows)
-        self._metrics.count_predictions(answer["prediction"] for answer in answers)
+        for answer in answers:
+            self._metrics.predicted(answer["prediction"])
         self._router.shadow(self._follower.models, rows, answers, request.request_id)
         content = {"model_version": predictor.version, "predictions": answers}
         return Response(200, to_json(content), JSON, (), predictor.version)
@@ -151,16 +156,26 @@ class Service:
 
     def metrics(self, _: Request) -> Response:
         """Return the metrics for Prometheus."""
-        return Response(200, self._metrics.render(), self._metrics.media_type)
+        return Response(200, self._metrics.render(), MEDIA_TYPE)
 
     def openapi(self, _: Request) -> Response:
         """Return the description of this service for programs."""
-        return _json(200, self.document())
+        champion = self._follower.models.champion
+        if self._described is None or self._described[0] is not champion:
+            self._described = champion, _json(200, self.describe())
+        return self._described[1]
 
     def document(self) -> dict[str, Any]:
-        """Return the OpenAPI document: with the columns of the champion, if any."""
+        """Return the OpenAPI document, with the columns of the champion if there is one."""
         project, champion = self._settings.project, self._follower.models.champion
-        return openapi.document(project.name, project.description, champion)
+        return openapi.document(
+            project.name, project.description, champion, self._serving
+        )
+
+    def page(self, request: Request) -> Response:
+        """Return a file of the page for people."""
+        file = self._page[request.path]
+        return Response(200, file.body, file.media_type, file.headers)
 
     def _champion(self) -> Predictor:
         """Return the champion, or refuse the request if there is none."""
@@ -218,7 +233,6 @@ def make_service(
     serving = serving or load_serving_settings()
     metrics = Metrics()
     follower = Follower(make_source(settings, serving), serving, metrics)
-    follower.refresh()
     return Service(
         settings, serving, follower, Router(serving, metrics), metrics, ApiKeys(serving)
     )

@@ -1,6 +1,7 @@
 """The contract as WSGI middleware, for Flask and whatever else speaks WSGI."""
 
 import errno
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from io import BytesIO
@@ -15,6 +16,7 @@ App = Callable[[Environ, Any], Iterable[bytes]]
 # Of the headers, these alone do not begin with HTTP_ in WSGI.
 UNPREFIXED = ("CONTENT_TYPE", "CONTENT_LENGTH")
 PREFIX = "HTTP_"
+CHUNK_BYTES = 64 * 1024
 
 
 class Gone(ConnectionResetError):
@@ -39,7 +41,8 @@ class ContractMiddleware:
         method = environ["REQUEST_METHOD"]
         exchange = gate.enter(method, _path(environ), _headers(environ))
         try:
-            exchange.request.body = self._body(environ, gate.check(exchange))
+            if limit := gate.check(exchange):
+                exchange.request.body = self._body(environ, exchange, limit)
             gate.begin(exchange)
             if exchange.route is None:
                 return self._pass(environ, start_response, exchange)
@@ -60,24 +63,36 @@ class ContractMiddleware:
         start_response(_status(response.status), headers)
         return [] if method == "HEAD" else [response.body]
 
-    def _body(self, environ: Environ, limit: int) -> bytes:
+    def _body(self, environ: Environ, exchange: Exchange, limit: int) -> bytes:
         """Read the body.
 
         Raises:
-            Refused: If it is larger than allowed; no more of it is read.
-            Gone: If it ends too early.
+            Refused: 413 if it is too large, 408 if it takes too long.
+            Gone: If the caller goes away.
         """
-        if limit == 0:
-            return b""
+        gate, stream = self._gate, environ["wsgi.input"]
+        end = time.monotonic() + gate.body_seconds
+        if connection := environ.get("gunicorn.socket"):
+            connection.settimeout(gate.body_seconds)
+        parts: list[bytes] = []
+        size = 0
         try:
-            body: bytes = environ["wsgi.input"].read(limit + 1)
+            while part := stream.read(CHUNK_BYTES):
+                size += len(part)
+                gate.hold(exchange, size, limit)
+                parts.append(part)
+                if time.monotonic() > end:
+                    raise gate.too_slow()
+        except TimeoutError:
+            raise gate.too_slow() from None
         except OSError:
             raise Gone from None
-        if len(body) > limit:
-            raise self._gate.too_large(limit)
-        if len(body) < int(environ.get("CONTENT_LENGTH") or 0):
+        finally:
+            if connection:
+                connection.settimeout(None)
+        if size < int(environ.get("CONTENT_LENGTH") or 0):
             raise Gone
-        return body
+        return b"".join(parts)
 
     def _pass(
         self, environ: Environ, start_response: Any, exchange: Exchange
