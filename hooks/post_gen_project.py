@@ -20,10 +20,12 @@ SERVICE = [
     "docs/serving.md",
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
+    "src/serving/metrics.py",
     "src/serving/middleware.py",
     "src/serving/predictor.py",
     "src/serving/rows.py",
     "src/serving/settings.py",
+    "tests/unit/test_serving_metrics.py",
     "tests/unit/test_serving_middleware.py",
     "tests/unit/test_serving_settings.py",
 ]
