@@ -16,8 +16,23 @@ import os
 
 # What every way of serving has, whatever its framework.
 SERVICE = [
+    "benchmarks/__init__.py",
+    "benchmarks/serving/__init__.py",
+    "benchmarks/serving/frame_bentoml.py",
+    "benchmarks/serving/frame_fastapi.py",
+    "benchmarks/serving/load.lua",
+    "benchmarks/serving/load.py",
+    "benchmarks/serving/measuring.py",
+    "benchmarks/serving/report.py",
+    "benchmarks/serving/rows.py",
+    "benchmarks/serving/save_for_mlflow.py",
+    "benchmarks/serving/server.py",
+    "benchmarks/serving/services.py",
+    "benchmarks/serving/training.py",
     "config/serving_config.yaml",
     "docs/serving.md",
+    "requirements-bench.txt",
+    "scripts/bench_serve.py",
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
     "src/serving/middleware.py",
@@ -100,17 +115,29 @@ OWNED_PATHS = {
     "serving": {
         "fastapi": [
             *SERVICE,
+            (
+                "benchmarks/serving/constant_fastapi.py",
+                "benchmarks/serving/constant.py",
+            ),
             ("src/serving/api_fastapi.py", "src/serving/api.py"),
             ("tests/unit/test_api_fastapi.py", "tests/unit/test_api.py"),
         ],
         "flask": [
             *SERVICE,
+            (
+                "benchmarks/serving/constant_flask.py",
+                "benchmarks/serving/constant.py",
+            ),
             ("src/serving/api_flask.py", "src/serving/api.py"),
             "src/serving/wsgi.py",
             ("tests/unit/test_api_flask.py", "tests/unit/test_api.py"),
         ],
         "bentoml": [
             *SERVICE,
+            (
+                "benchmarks/serving/constant_bentoml.py",
+                "benchmarks/serving/constant.py",
+            ),
             ("src/serving/api_bentoml.py", "src/serving/api.py"),
             ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],
