@@ -16,8 +16,12 @@ import os
 
 # What every way of serving has, whatever its framework.
 SERVICE = [
+    "benchmarks/__init__.py",
+    "benchmarks/serving/",
     "config/serving_config.yaml",
     "docs/serving.md",
+    "requirements-bench.txt",
+    "scripts/bench_serve.py",
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
     "src/serving/access_log.py",
@@ -31,6 +35,7 @@ SERVICE = [
     "src/serving/service.py",
     "src/serving/settings.py",
     "src/serving/static/",
+    "tests/integration/test_contract.py",
     "tests/unit/test_serving_metrics.py",
     "tests/unit/test_serving_middleware.py",
     "tests/unit/test_serving_page.py",
@@ -81,6 +86,7 @@ OWNED_PATHS = {
                 "docs/experiment_tracking.md",
             ),
             "src/models/mlflow_registry.py",
+            "src/tracking/mlflow_connection.py",
             "src/tracking/mlflow_environment.py",
             "src/tracking/mlflow_tracker.py",
             "tests/unit/test_mlflow_registry.py",
@@ -109,6 +115,7 @@ OWNED_PATHS = {
     "serving": {
         "fastapi": [
             *SERVICE,
+            ("benchmarks/constant_fastapi.py", "benchmarks/serving/constant.py"),
             "src/serving/asgi.py",
             "src/serving/server.py",
             "tests/unit/test_asgi.py",
@@ -118,6 +125,7 @@ OWNED_PATHS = {
         ],
         "flask": [
             *SERVICE,
+            ("benchmarks/constant_flask.py", "benchmarks/serving/constant.py"),
             ("src/serving/api_flask.py", "src/serving/api.py"),
             "src/serving/wsgi.py",
             ("tests/unit/test_api_flask.py", "tests/unit/test_api.py"),
@@ -128,7 +136,13 @@ OWNED_PATHS = {
             "src/serving/server.py",
             "tests/unit/test_asgi.py",
             "tests/unit/test_server.py",
+            ("benchmarks/constant_bentoml.py", "benchmarks/serving/constant.py"),
             ("src/serving/api_bentoml.py", "src/serving/api.py"),
+            "src/serving/asgi.py",
+            "src/serving/bentoml_environment.py",
+            "src/serving/server.py",
+            "tests/unit/test_asgi.py",
+            "tests/unit/test_server.py",
             ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],
     },

@@ -30,7 +30,7 @@ from src.models.registry import (
     check_digest,
     reigns_of,
 )
-from src.tracking.mlflow_tracker import FAILURES, connect
+from src.tracking.mlflow_connection import FAILURES, connect
 from src.utils.config import Settings
 from src.utils.errors import ModelError, reported
 from src.utils.files import read_json, write_json
