@@ -16,8 +16,12 @@ import os
 
 # What every way of serving has, whatever its framework.
 SERVICE = [
+    "benchmarks/__init__.py",
+    "benchmarks/serving/",
     "config/serving_config.yaml",
     "docs/serving.md",
+    "requirements-bench.txt",
+    "scripts/bench_serve.py",
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
     "src/serving/access_log.py",
@@ -111,14 +115,19 @@ OWNED_PATHS = {
     "serving": {
         "fastapi": [
             *SERVICE,
+            ("benchmarks/constant_fastapi.py", "benchmarks/serving/constant.py"),
             "src/serving/asgi.py",
             "src/serving/server.py",
+            "tests/unit/test_asgi.py",
+            "tests/unit/test_server.py",
             ("src/serving/api_fastapi.py", "src/serving/api.py"),
             ("tests/unit/test_api_fastapi.py", "tests/unit/test_api.py"),
         ],
         "flask": [
             *SERVICE,
             "src/serving/wsgi.py",
+            "tests/unit/test_wsgi.py",
+            ("benchmarks/constant_flask.py", "benchmarks/serving/constant.py"),
             ("src/serving/api_flask.py", "src/serving/api.py"),
             ("tests/unit/test_api_flask.py", "tests/unit/test_api.py"),
         ],
@@ -127,6 +136,9 @@ OWNED_PATHS = {
             "src/serving/asgi.py",
             "src/serving/bentoml_environment.py",
             "src/serving/server.py",
+            "tests/unit/test_asgi.py",
+            "tests/unit/test_server.py",
+            ("benchmarks/constant_bentoml.py", "benchmarks/serving/constant.py"),
             ("src/serving/api_bentoml.py", "src/serving/api.py"),
             ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],

@@ -26,8 +26,9 @@ WORDS = {
     "ci": {("github",): r"\.?github|(?:tests|deploy)\.yml"},
 }
 
-# The pins of all choices at once: a constraint installs nothing.
-EXEMPT = {"constraints.txt"}
+# The pins of all choices at once, as a constraint installs nothing; and the benchmark,
+# which names what it compares with.
+EXEMPT = ("constraints.txt", "requirements-bench.txt", "benchmarks/")
 
 
 def traces(model: Model) -> list[Problem]:
@@ -40,7 +41,7 @@ def traces(model: Model) -> list[Problem]:
     }
 
     def find(landing: str, text: str) -> Iterator[Name]:
-        if landing in EXEMPT:
+        if landing.startswith(EXEMPT):
             return
         for (question, choices), pattern in patterns.items():
             for word in {found.group() for found in pattern.finditer(text)}:
