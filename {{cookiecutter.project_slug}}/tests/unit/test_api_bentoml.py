@@ -11,17 +11,17 @@ from starlette.testclient import TestClient
 from src.serving.api import Contract, Predictions, nothing
 from src.serving.service import make_service
 from src.serving.settings import ServingSettings
-from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import make_settings
 
 KEY = "a secret of nobody"
 
 
-@pytest.fixture
-def client(make_project: ProjectMaker) -> Iterator[TestClient]:
-    serving = ServingSettings.model_validate({"api_key": KEY})
-    service = make_service(make_project(), serving)
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    settings = make_settings(tmp_path_factory.mktemp("empty"), "classification")
+    service = make_service(settings, ServingSettings.model_validate({"api_key": KEY}))
 
-    @bentoml.service
+    @bentoml.service(metrics={"enabled": False})
     @bentoml.asgi_app(nothing)
     class Extended:
         @bentoml.api(route="/theirs")
