@@ -20,14 +20,22 @@ SERVICE = [
     "docs/serving.md",
     "src/models/onnx_export.py",
     "src/serving/__init__.py",
+    "src/serving/follower.py",
+    "src/serving/keys.py",
     "src/serving/metrics.py",
     "src/serving/middleware.py",
     "src/serving/predictor.py",
+    "src/serving/routing.py",
     "src/serving/rows.py",
     "src/serving/settings.py",
+    "src/serving/source.py",
+    "tests/unit/test_serving_follower.py",
+    "tests/unit/test_serving_keys.py",
     "tests/unit/test_serving_metrics.py",
     "tests/unit/test_serving_middleware.py",
+    "tests/unit/test_serving_routing.py",
     "tests/unit/test_serving_settings.py",
+    "tests/unit/test_serving_source.py",
 ]
 
 # question, or private variable of cookiecutter.json -> answer -> what it owns.
