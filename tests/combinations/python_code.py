@@ -12,7 +12,14 @@ from tests.combinations.facts import Name
 from tests.combinations.kinds import kind_of
 
 # Import name -> distribution, where the two differ.
-DISTRIBUTIONS = {"dotenv": "python-dotenv", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "dotenv": "python-dotenv",
+    "prometheus_client": "prometheus-client",
+    "pydantic_core": "pydantic",  # a part of it, and pinned by it
+    "sklearn": "scikit-learn",
+    "werkzeug": "flask",  # which cannot be without it
+    "yaml": "pyyaml",
+}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")
 
 

@@ -37,7 +37,7 @@ KEEP_ALIVE_SECONDS = 5
 POLL_SECONDS = 0.2
 # How long a connection that ends stays open for a caller who has not read it all.
 LINGER_SECONDS = 1.0
-# In memory, where there is such a place: the root of a container may be read-only.
+# In memory, where there is such a place: all other places may be read-only.
 SHARED_MEMORY = Path("/dev/shm")
 
 

@@ -1,4 +1,4 @@
-"""What BentoML adds to the contract; tests/integration/test_contract.py has the rest."""
+"""What BentoML adds to the contract, of which test_contract.py has the rest."""
 
 import os
 from collections.abc import Iterator

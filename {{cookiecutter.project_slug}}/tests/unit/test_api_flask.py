@@ -1,4 +1,4 @@
-"""What Flask adds to the contract; tests/integration/test_contract.py has the rest."""
+"""What Flask adds to the contract, of which test_contract.py has the rest."""
 
 from typing import Any
 
