@@ -220,13 +220,12 @@ def compare(ours: Sequence[Answer], theirs: Sequence[Answer]) -> Comparison:
 
     Raises:
         ValueError: If they are not of as many rows.
-        TypeError: If one predicts labels and the other numbers.
+        KeyError: If ours are labels and theirs numbers.
+        TypeError: If ours are numbers and theirs labels.
     """
     disagreements, largest = 0, 0.0
     for one, other in zip(ours, theirs, strict=True):
         first, second = one["prediction"], other["prediction"]
-        if isinstance(first, str) is not isinstance(second, str):
-            raise TypeError("one model predicts labels, the other numbers")
         if isinstance(first, str):
             before, now = one["probabilities"], other["probabilities"]
             difference = max(

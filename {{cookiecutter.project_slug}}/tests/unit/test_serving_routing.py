@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from threading import Event
 from types import SimpleNamespace
@@ -210,7 +211,7 @@ def test_a_shadow_is_compared_logged_and_counted(
         (fail, "same"),
         (constant(0.7), "strict"),  # its own reader refuses the rows
         (lambda rows: [answer(0.7)], "same"),
-        (lambda rows: [{"prediction": 1.5}] * 2, "same"),
+        (lambda rows: [{"prediction": 1.5, "unknown": []}] * 2, "same"),
     ],
     ids=["raises", "another schema", "fewer rows", "another task"],
 )
@@ -286,6 +287,21 @@ def test_a_shadow_that_is_too_slow_is_skipped_and_nobody_waits(
     may_go.set()
     routed.router.stop()
     assert routed.count("shadow_predictions_total", agrees="yes") == 6
+
+
+def test_a_shadow_that_has_caught_up_is_not_skipped(
+    route: Callable[..., Routed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAITING_ROWS", 2)
+    routed, answered = route("shadow"), 0.0
+    for _ in range(3):
+        routed.shadow(MODELS)
+        answered += 2
+        end = time.monotonic() + 5
+        while routed.router._waiting and time.monotonic() < end:
+            time.sleep(0.001)
+        assert routed.count("shadow_predictions_total", agrees="no") == answered
+    assert routed.count("shadow_dropped_total") == 0
 
 
 def test_a_request_of_more_rows_than_may_wait_is_taken_alone(
