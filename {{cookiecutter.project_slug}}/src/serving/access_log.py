@@ -7,6 +7,11 @@ from collections import deque
 from threading import Event, Thread
 
 FLUSH_SECONDS = 0.5
+# None of the values can hold what JSON would have to escape.
+LINE = (
+    '{"time": "%s.%03dZ", "request_id": "%s", "method": "%s", "path": "%s", '
+    '"status": %d, "milliseconds": %.2f, "bytes": %d, "model_version": "%s"}'
+)
 
 logger = logging.getLogger("src.serving.access")
 
@@ -36,8 +41,9 @@ class AccessLog:
         model_version: str,
     ) -> None:
         """Note one request."""
+        now = time.time()
         self._entries.append(
-            (request_id, method, path, status, seconds, size, model_version, time.time())
+            (request_id, method, path, status, seconds, size, model_version, now)
         )
 
     def start(self) -> None:
@@ -83,11 +89,9 @@ def _line(
     model_version: str,
     moment: float,
 ) -> str:
-    """Return one line; no part of it can hold what JSON would have to escape."""
+    """Return one line."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
-    return (
-        f'{{"time": "{whole}.{int(moment % 1 * 1000):03d}Z", '
-        f'"request_id": "{request_id}", "method": "{method}", "path": "{path}", '
-        f'"status": {status}, "milliseconds": {1000 * seconds:.2f}, '
-        f'"bytes": {size}, "model_version": "{model_version}"}}'
+    return LINE % (
+        *(whole, int(moment % 1 * 1000), request_id, method, path),
+        *(status, 1000 * seconds, size, model_version),
     )

@@ -61,6 +61,8 @@ class ContractMiddleware:
             raise
         except Exception:
             response = gate.failed(exchange)
+            if exchange.is_finished:  # too late for another answer: this one breaks off
+                raise
         await _send(response, gate.finish(exchange, response), send)
 
     async def _read(self, exchange: Exchange, receive: Receive, limit: int) -> bytes:
@@ -78,7 +80,8 @@ class ContractMiddleware:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Gone
-                    part, more = message.get("body", b""), message.get("more_body")
+                    part = message.get("body", b"")
+                    more = message.get("more_body", False)
                     size += len(part)
                     self._gate.hold(exchange, size, limit)
                     parts.append(part)
@@ -89,12 +92,8 @@ class ContractMiddleware:
     async def _pass_on(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Let the application answer, and add the headers of every answer to its own.
-
-        Raises:
-            Exception: What the application raises before it answers.
-        """
-        is_started = is_given = False
+        """Let the application answer, and add the headers of every answer to its own."""
+        is_given = False
 
         async def receive_again() -> Message:
             nonlocal is_given
@@ -104,22 +103,13 @@ class ContractMiddleware:
             return {"type": "http.request", "body": exchange.request.body}
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal is_started
             if message["type"] == "http.response.start":
-                is_started = True
                 ended = Response(message["status"], b"")
                 added = _raw(self._gate.finish(exchange, ended))
                 message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
-        try:
-            await self._app(scope, receive_again, send_with_headers)
-        except Exception:
-            if not is_started:
-                raise
-            # Too late for another answer: that this one breaks off is all we can say.
-            self._gate.failed(exchange)
-            raise
+        await self._app(scope, receive_again, send_with_headers)
 
 
 async def _send(response: Response, headers: list[Header], send: Send) -> None:

@@ -66,6 +66,7 @@ class Exchange:
         is_slow: Whether it runs in a thread.
         is_counted: Whether it is one of those under way.
         held: How many bytes of its body are counted, if it is a large one.
+        is_finished: Whether it was noted how it ended.
     """
 
     request: Request
@@ -74,6 +75,7 @@ class Exchange:
     is_slow: bool = False
     is_counted: bool = False
     held: int = 0
+    is_finished: bool = False
 
 
 class Gate:
@@ -227,27 +229,12 @@ class Gate:
             The headers that every answer has, without those that ``response`` brings;
             the ones for the type and length of the body are still to be added.
         """
-        with self._lock:
-            self._held -= exchange.held
-            if exchange.is_counted:
-                self.in_flight -= 1
-                self._slow -= exchange.is_slow
-        request, route = exchange.request, exchange.route
-        seconds = time.perf_counter() - exchange.started
-        path = "other" if route is None else route.path
         version = response.model_version or self._model_version()
-        self._metrics.finished(request.method, path, response.status, seconds)
-        self._access_log.add(
-            request.request_id,
-            request.method,
-            path,
-            response.status,
-            seconds,
-            len(response.body),
-            version,
-        )
+        if not exchange.is_finished:
+            exchange.is_finished = True
+            self._note(exchange, response, version)
         headers = [
-            (REQUEST_ID, request.request_id),
+            (REQUEST_ID, exchange.request.request_id),
             (MODEL_VERSION, version),
             *SECURITY_HEADERS,
         ]
@@ -257,6 +244,22 @@ class Gate:
             given = dict(response.headers)
             headers = [(name, value) for name, value in headers if name not in given]
         return headers
+
+    def _note(self, exchange: Exchange, response: Response, version: str) -> None:
+        """Write down how a request ended, and make room for others."""
+        with self._lock:
+            self._held -= exchange.held
+            if exchange.is_counted:
+                self.in_flight -= 1
+                self._slow -= exchange.is_slow
+        request, route = exchange.request, exchange.route
+        seconds = time.perf_counter() - exchange.started
+        path = "other" if route is None else route.path
+        self._metrics.finished(request.method, path, response.status, seconds)
+        self._access_log.add(
+            *(request.request_id, request.method, path),
+            *(response.status, seconds, len(response.body), version),
+        )
 
     def _check_key(self, request: Request) -> None:
         """Refuse a request without a valid API key, where one is configured."""

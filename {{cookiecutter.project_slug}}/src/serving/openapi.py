@@ -1,4 +1,4 @@
-"""The description of the service for programs: OpenAPI 3.1, made from the data schema."""
+"""The description of the service for programs: OpenAPI 3.1 from the data schema."""
 
 from typing import Any
 

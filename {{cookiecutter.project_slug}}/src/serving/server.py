@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -113,12 +114,9 @@ class DrainingServer(uvicorn.Server):
 
     def _protocol(self) -> asyncio.Protocol:
         """Return what speaks HTTP on a new connection."""
-        protocol: asyncio.Protocol = self.config.http_protocol_class(
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        return protocol
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        state = self.server_state
+        return make(self.config, state, app_state=self.lifespan.state)
 
 
 def _leave(*_: Any) -> None:

@@ -166,7 +166,7 @@ class Service:
         return self._described[1]
 
     def document(self) -> dict[str, Any]:
-        """Return the OpenAPI document, with the columns of the champion if there is one."""
+        """Return the OpenAPI document, with the columns of the champion."""
         project, champion = self._settings.project, self._follower.models.champion
         return openapi.document(
             project.name, project.description, champion, self._serving
