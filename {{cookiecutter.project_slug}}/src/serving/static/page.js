@@ -132,7 +132,7 @@ function fieldFor(name, schema, required, example, number) {
     { className: "field" },
     element("label", { htmlFor: id, textContent: name }),
     element("p", { id: hintId, className: "hint", textContent: hint }),
-    ...control.nodes,
+    element("div", {}, ...control.nodes),
     problem,
   );
   const focus = () => control.nodes.findLast((input) => !input.hidden).focus();
@@ -154,7 +154,7 @@ function build(openapi) {
   if (!schema?.properties) return false;
   const body = openapi.paths["/v1/predict"].post.requestBody.content["application/json"];
   const example = exampleIn(schema) ?? exampleIn(body) ?? {};
-  maxRows = longestList(openapi, body.schema);
+  maxRows = longestList(body.schema, openapi.components.schemas);
   const required = new Set(schema.required ?? []);
   fields = Object.entries(schema.properties).map(([name, rules], number) =>
     fieldFor(name, rules, required.has(name), example[name] ?? null, number),
@@ -176,20 +176,20 @@ function exampleIn({ example, examples }) {
   return [example, ...all].flat().find((one) => one && typeof one === "object");
 }
 
-/** Return the most rows that a list may have. */
-function longestList(openapi, schema) {
-  const options = schema.anyOf ?? schema.oneOf ?? [schema];
-  const named = ({ $ref }) => ($ref ? openapi.components.schemas[$ref.split("/").at(-1)] : {});
-  const lists = options.map((option) => ({ ...named(option), ...option }));
-  return lists.find(({ maxItems }) => maxItems)?.maxItems ?? 1;
+/** Return the most rows that a list may have which the schema of a request allows. */
+function longestList(schema, named) {
+  const { maxItems, anyOf, oneOf } = schema.$ref ? named[schema.$ref.split("/").at(-1)] : schema;
+  const options = anyOf ?? oneOf ?? [];
+  return maxItems ?? Math.max(1, ...options.map((option) => longestList(option, named)));
 }
 
 // The service ------------------------------------------------------------------------
 
 /** Return the service's answer as {status, headers, content}; status 0 if none came. */
-async function ask(path, body) {
+async function ask(path, body, requestId) {
   const headers = { "Content-Type": "application/json" };
   if ($("key").value) headers["X-API-Key"] = $("key").value;
+  if (requestId) headers["X-Request-ID"] = requestId;
   const request = body ? { method: "POST", body: JSON.stringify(body), headers } : { headers };
   try {
     const response = await fetch(path, request);
@@ -237,7 +237,7 @@ async function predict(event) {
   if (answer.status === 200) {
     $("key-field").hidden = true;
     show(answer);
-    explain(row, answer.content, () => mine === turn);
+    explain(row, answer, () => mine === turn);
   } else if (answer.status === 401) {
     askForKey();
   } else if (answer.status === 422 && Array.isArray(answer.content.detail)) {
@@ -270,7 +270,8 @@ function refuse(problems) {
 /** Ask for an API key, or say that the one given is not right. */
 function askForKey() {
   const given = $("key").value;
-  say(given ? "The service does not accept this API key." : "The service wants an API key.", true);
+  const why = given ? "The service does not accept this API key" : "The service wants an API key";
+  say(`${why}: enter one, and ask again.`, true);
   $("key-field").hidden = false;
   $("key").focus();
 }
@@ -296,7 +297,7 @@ function probabilityBars(prediction, probabilities) {
   const sorted = Object.entries(probabilities).sort(([, one], [, other]) => other - one);
   const bars = sorted.slice(0, MOST_BARS).map(([label, share]) => {
     const value = readable(share, { style: "percent", maximumFractionDigits: 1 });
-    return bar(label, value, share, "");
+    return bar(label, value, share, label === prediction ? "" : "other");
   });
   const parts = [element("ul", { className: "bars" }, ...bars)];
   if (sorted[0][0] !== prediction) {
@@ -306,9 +307,9 @@ function probabilityBars(prediction, probabilities) {
   return parts;
 }
 
-/** Return a line with a name, a value and a bar that fills a share of its track. */
-function bar(name, value, share, direction, note = "") {
-  const filled = element("div", { className: `bar ${direction}` });
+/** Return a line with a name, a value and a bar of a kind that fills a share of its track. */
+function bar(name, value, share, kind, note = "") {
+  const filled = element("div", { className: `bar ${kind}` });
   filled.style.setProperty("--share", share);
   return element(
     "li",
@@ -334,14 +335,17 @@ function factsOf({ headers, content }) {
  * the same row with that one column as in the typical row. Nothing is shown if the row
  * is the typical one, if a request fails, or if another model answers it.
  */
-async function explain(row, { model_version: version, predictions: [given] }, isCurrent) {
+async function explain(row, { content, headers }, isCurrent) {
+  const { model_version: version, predictions: [given] } = content;
   const columns = fields.map(({ name }) => name).filter((name) => row[name] !== typical[name]);
   const rows = columns.map((name) => ({ ...row, [name]: typical[name] }));
   const answers = [];
   for (let start = 0; start < rows.length; start += maxRows) {
-    const { status, content } = await ask("v1/predict", rows.slice(start, start + maxRows));
-    if (status !== 200 || content.model_version !== version || !isCurrent()) return;
-    answers.push(...content.predictions);
+    // With its identifier, so that the same model answers where there are two of them.
+    const part = rows.slice(start, start + maxRows);
+    const answer = await ask("v1/predict", part, headers.get("X-Request-ID"));
+    if (answer.status !== 200 || answer.content.model_version !== version || !isCurrent()) return;
+    answers.push(...answer.content.predictions);
   }
   if (!answers.length) return;
   const { prediction: label } = given;
@@ -360,9 +364,9 @@ function explanation(effects, row, label) {
   const rest = effects.filter((one) => !shown.includes(one)).map(({ name }) => name);
   const what = label ? `the probability of “${label}”` : "the prediction";
   const meaning =
-    `How much higher (+) or lower (−) ${what} is than if that column alone had its typical ` +
-    "value. Columns act together, so these need not add up; they show how the model works, " +
-    "not what causes what.";
+    `By how much ${what} is higher (+) or lower (−) than if that column alone had its ` +
+    "typical value. Columns act together, so these need not add up; they show how the model " +
+    "works, not what causes what.";
   const bars = shown.map(({ name, effect }) => {
     const amount = label
       ? `${signed(100 * effect, { maximumFractionDigits: 1 })} points`
