@@ -10,6 +10,8 @@ such as a method with ``@bentoml.api``, passes the same gate: it needs the API k
 its bodies have the same limit.
 """
 
+from typing import Any
+
 # First, because bentoml reads variables when it is imported.
 from src.serving import bentoml_environment  # noqa: F401
 
@@ -69,16 +71,20 @@ class Predictions:
     """Predictions of the champion."""
 
 
+# What the decorators make of the class, which type checkers do not see.
+SERVICE: Any = Predictions
+
+
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
     settings = settings_from(config_parser(__doc__).parse_args())
     serving = load_serving_settings()
     service = make_service(settings, serving)
-    Predictions.add_asgi_middleware(Contract, service=service)
-    serve(Predictions.to_asgi(is_main=False), service.gate, serving)
+    SERVICE.add_asgi_middleware(Contract, service=service)
+    serve(SERVICE.to_asgi(is_main=False), service.gate, serving)
 
 
 if __name__ == "__main__":
     run(main)
 else:  # for the commands of BentoML
-    Predictions.add_asgi_middleware(Contract)
+    SERVICE.add_asgi_middleware(Contract)

@@ -48,7 +48,7 @@ def create_app(service: Service) -> Flask:
         service: What answers the routes of the contract.
     """
     app = Flask(__name__, static_folder=None)
-    app.wsgi_app = ContractMiddleware(  # type: ignore[method-assign]
+    app.wsgi_app = ContractMiddleware(  # type: ignore[assignment, method-assign]
         app.wsgi_app, service.gate
     )
 
@@ -63,7 +63,7 @@ def create_app(service: Service) -> Flask:
     return app
 
 
-class ProjectLogger(Logger):
+class ProjectLogger(Logger):  # type: ignore[misc]
     """Leaves the log of gunicorn to the handlers of the project."""
 
     def setup(self, cfg: Any) -> None:
@@ -71,7 +71,7 @@ class ProjectLogger(Logger):
         self.error_log.propagate = True
 
 
-class Worker(ThreadWorker):
+class Worker(ThreadWorker):  # type: ignore[misc]
     """Answers all who are connected when the process is to end, and no others."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -112,7 +112,7 @@ class Worker(ThreadWorker):
         self.app.service.stop()
 
 
-class Server(BaseApplication):
+class Server(BaseApplication):  # type: ignore[misc]
     """Gunicorn, with one process that answers."""
 
     service: Service
