@@ -1,4 +1,4 @@
-"""The contract as WSGI middleware, for Flask and whatever else speaks WSGI."""
+"""The contract as middleware, for whatever speaks WSGI."""
 
 import errno
 import time
