@@ -86,7 +86,7 @@ def test_without_a_model_it_describes_the_rest() -> None:
 def test_it_is_renewed_with_the_champion() -> None:
     service = MadeUpService(has_champion=False)
     service.ask("GET", "/openapi.json")
-    service.models.champion = MadeUpService().models.champion
+    service.follower.models = MadeUpService().follower.models
     document = json.loads(service.ask("GET", "/openapi.json").body)
     assert "properties" in document["components"]["schemas"]["Row"]
 

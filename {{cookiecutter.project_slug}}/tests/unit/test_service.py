@@ -71,7 +71,7 @@ def test_every_offending_field_is_named_with_the_rule_it_breaks() -> None:
     refused = refusal(
         MadeUpService(), "POST", "/v1/predict", body, content_type=JSON
     )
-    assert (refused.status, refused.model_version) == (422, "3")
+    assert refused.status == 422
     assert isinstance(refused.detail, list)
     named = {problem["column"]: problem for problem in refused.detail}
     assert set(named) == {"age", "agee", "city"}
