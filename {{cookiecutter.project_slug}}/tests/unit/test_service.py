@@ -68,9 +68,7 @@ def test_another_type_is_refused(content_type: str) -> None:
 
 def test_every_offending_field_is_named_with_the_rule_it_breaks() -> None:
     body = json.dumps([ROW, {**ROW, "age": 7, "agee": 1, "city": [1]}]).encode()
-    refused = refusal(
-        MadeUpService(), "POST", "/v1/predict", body, content_type=JSON
-    )
+    refused = refusal(MadeUpService(), "POST", "/v1/predict", body, content_type=JSON)
     assert refused.status == 422
     assert isinstance(refused.detail, list)
     named = {problem["column"]: problem for problem in refused.detail}
