@@ -5,25 +5,28 @@ answers out.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from src.serving import openapi
 from src.serving.access_log import AccessLog
 from src.serving.batch import MEDIA_TYPES, read_table, write_table
-from src.serving.follower import Follower
+from src.serving.follower import Follower, Models
 from src.serving.keys import ApiKeys
 from src.serving.messages import JSON, Refused, Request, Response, Route
 from src.serving.metrics import MEDIA_TYPE, Metrics
 from src.serving.middleware import RETRY, Gate
 from src.serving.page import read_page
-from src.serving.predictor import Predictor
+from src.serving.predictor import Answer, Predictor
 from src.serving.routing import Router
-from src.serving.rows import InvalidRequest
+from src.serving.rows import InvalidRequest, Row
 from src.serving.settings import ServingSettings, load_serving_settings
 from src.serving.source import make_source
 from src.utils.config import Settings, load_settings
+
+if TYPE_CHECKING:  # a service that is never asked for tables has no need of its memory
+    import pyarrow as pa
 
 # What of the model's record callers are told.
 PUBLIC_RECORD = (
@@ -37,6 +40,13 @@ PUBLIC_RECORD = (
     "metrics",
     "export",
     "schema",
+)
+# How the problem of a value begins that is beyond the limits of its column.
+OUT_OF_RANGE = (
+    "Input should be greater than or equal to",
+    "Input should be less than or equal to",
+    "Input should not be before",
+    "Input should not be after",
 )
 
 
@@ -104,35 +114,46 @@ class Service:
         """Predict one row, or each row of a list."""
         if request.headers.get("content-type") != JSON:
             _media_type(request, (JSON,))
-        predictor = self._chosen(request)
-        try:
+        models = self._models()
+
+        def work(predictor: Predictor) -> tuple[list[Row], list[Answer]]:
             rows = predictor.reader.read(request.body)
+            return rows, predictor.predict(rows)
+
+        try:
+            predictor, found = self._router.answer(models, self._key(request), work)
         except InvalidRequest as error:
-            raise self._invalid(error, predictor) from None
-        answers = predictor.predict(rows)
+            raise self._invalid(error) from None
+        rows, answers = found
         for answer in answers:
             self._metrics.predicted(answer["prediction"])
-        self._router.shadow(self._follower.models, rows, answers, request.request_id)
+        self._router.shadow(models, rows, answers, request.request_id)
         content = {"model_version": predictor.version, "predictions": answers}
         return Response(200, to_json(content), JSON, (), predictor.version)
 
     def predict_batch(self, request: Request) -> Response:
         """Predict the rows of a table."""
         given = _media_type(request, MEDIA_TYPES)
-        predictor = self._chosen(request)
-        try:
+        models = self._models()
+
+        def work(predictor: Predictor) -> "pa.Table":
             table = read_table(request.body, given, predictor, self._serving)
+            return predictor.predict_table(table)
+
+        try:
+            predictor, answers = self._router.answer(models, self._key(request), work)
         except InvalidRequest as error:
-            raise self._invalid(error, predictor) from None
-        answers = predictor.predict_table(table)
-        wanted = request.headers.get("accept", given)
-        media_type = wanted if wanted in MEDIA_TYPES else given
+            raise self._invalid(error) from None
+        for row in answers["prediction"].value_counts().to_pylist():
+            self._metrics.predicted(row["values"], row["counts"])
+        media_type = _wanted(request, given)
         body = write_table(answers, media_type)
         return Response(200, body, media_type, (), predictor.version)
 
     def model(self, _: Request) -> Response:
         """Say which model answers, what it was trained on and how good it was."""
-        predictor = self._champion()
+        predictor = self._models().champion
+        assert predictor is not None
         record = predictor.record
         content = {
             "version": predictor.version,
@@ -151,7 +172,7 @@ class Service:
         """Say that a model is loaded, and that the service is not about to end."""
         if self.gate.is_draining:
             raise Refused(503, "the service is about to end", RETRY)
-        self._champion()
+        self._models()
         return _json(200, {"status": "ready"})
 
     def metrics(self, _: Request) -> Response:
@@ -177,20 +198,17 @@ class Service:
         file = self._page[request.path]
         return Response(200, file.body, file.media_type, file.headers)
 
-    def _champion(self) -> Predictor:
-        """Return the champion, or refuse the request if there is none."""
-        champion = self._follower.models.champion
-        if champion is None:
+    def _models(self) -> Models:
+        """Return the loaded models, or refuse the request if there is no champion."""
+        models = self._follower.models
+        if models.champion is None:
             raise Refused(503, "no model is loaded; the log says why", RETRY)
-        return champion
+        return models
 
-    def _chosen(self, request: Request) -> Predictor:
-        """Return the model that is to answer a request."""
-        self._champion()
-        key = request.headers.get(
-            self._serving.challenger_key.lower(), request.request_id
-        )
-        return self._router.choose(self._follower.models, key)
+    def _key(self, request: Request) -> str:
+        """Return what decides which model answers a request."""
+        name = self._serving.challenger_key.lower()
+        return request.headers.get(name, request.request_id)
 
     def _model_version(self) -> str:
         """Return the version of the champion, for answers that no model gives."""
@@ -209,9 +227,13 @@ class Service:
             "share": self._serving.challenger_share,
         }
 
-    def _invalid(self, error: InvalidRequest, predictor: Predictor) -> Refused:
+    def _invalid(self, error: InvalidRequest) -> Refused:
         """Return the refusal of values; those out of range are counted."""
-        return Refused(422, error.problems, (), predictor.version)
+        for problem in error.problems:
+            if problem["problem"].startswith(OUT_OF_RANGE):
+                count = problem.get("count", 1)
+                self._metrics.out_of_range(problem["column"], count)
+        return Refused(422, error.problems)
 
 
 def make_service(
@@ -255,3 +277,10 @@ def _media_type(request: Request, allowed: tuple[str, ...]) -> str:
         detail = f"Content-Type is {found}, expected {' or '.join(allowed)}"
         raise Refused(415, detail)
     return given
+
+
+def _wanted(request: Request, given: str) -> str:
+    """Return the type of table that the caller names first; that of its own if none."""
+    accepted = request.headers.get("accept", "").split(",")
+    names = (part.partition(";")[0].strip().lower() for part in accepted)
+    return next((name for name in names if name in MEDIA_TYPES), given)
