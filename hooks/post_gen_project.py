@@ -23,6 +23,8 @@ SERVICE = [
     "requirements-bench.txt",
     "scripts/bench_serve.py",
     "src/models/onnx_export.py",
+    "src/models/onnx_graph.py",
+    "src/models/onnx_trees.py",
     "src/models/pipeline_encoding.py",
     "src/serving/__init__.py",
     "src/serving/access_log.py",

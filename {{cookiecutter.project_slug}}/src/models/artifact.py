@@ -9,6 +9,7 @@ import hashlib
 import io
 import pickle
 import platform
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
@@ -70,16 +71,20 @@ def code_revision() -> str | None:
     return result.stdout.strip()
 
 
-def save_model(pipeline: Any, record: Record, path: Path) -> Record:
-    """Write the model and its record.
+def save_model(
+    pipeline: Any, record: Record, path: Path, export: bytes | None = None
+) -> Record:
+    """Write the model, its export if there is one, and its record.
 
-    A process that is killed between the two leaves a model that ``load_model``
-    refuses, never one with the record of another.
+    A process that is killed between them leaves a model that ``load_model`` refuses,
+    never one with the record of another.
 
     Args:
         pipeline: The fitted pipeline of scikit-learn.
         record: What made it; what ``environment`` says is added.
         path: The model file; the record goes beside it.
+        export: The content of the export, which ``record["export"]`` describes; empty
+            if it was not verified, None if none was asked for.
 
     Returns:
         The record as written, with the digest of the model file.
@@ -90,6 +95,15 @@ def save_model(pipeline: Any, record: Record, path: Path) -> Record:
         joblib.dump(pipeline, partial)
         digest = sha256_of(partial)
     written = {"model_sha256": digest, **environment(), **record}
+    if export is None:
+        export_path(path).unlink(missing_ok=True)
+    else:
+        # An empty one is written, too: DVC wants what a stage is said to write.
+        with atomic_path(export_path(path)) as partial:
+            partial.write_bytes(export)
+        if has_verified_export(record):
+            sha256 = hashlib.sha256(export).hexdigest()
+            written["export"] = record["export"] | {"sha256": sha256}
     write_json(record_path(path), written)
     return written
 
@@ -162,6 +176,40 @@ def export_path(model_path: Path) -> Path:
 def has_verified_export(record: Record) -> bool:
     """Return whether an export was held against the model and agreed with it."""
     return bool((record.get("export") or {}).get("verified"))
+
+
+def copy_model(source: Path, target: Path, record: Record) -> None:
+    """Copy a model, its export if it has a verified one, and write its record.
+
+    Raises:
+        ModelError: If a copy is not what the record describes.
+    """
+    shutil.copyfile(source, target)
+    if has_verified_export(record):
+        shutil.copyfile(export_path(source), export_path(target))
+    write_json(record_path(target), record)
+    check_digest(target, record)
+
+
+def check_digest(model_path: Path, record: Record) -> None:
+    """Refuse a model file, or a verified export, that its record does not describe.
+
+    Raises:
+        ModelError: If one of them is missing or its digest is another.
+    """
+    files = [(model_path, record["model_sha256"])]
+    if has_verified_export(record):
+        files.append((export_path(model_path), record["export"]["sha256"]))
+    for path, expected in files:
+        if not path.exists():
+            raise ModelError(f"{path}: file not found; run the training first")
+        found = sha256_of(path)
+        if found != expected:
+            raise ModelError(
+                f"{path}: digest is {found}, {record_path(model_path).name} expects "
+                f"{expected}; the file was changed or replaced, restore it or run the "
+                "training again"
+            )
 
 
 def load_export(path: Path) -> tuple[bytes, Record]:

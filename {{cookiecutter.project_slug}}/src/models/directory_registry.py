@@ -18,13 +18,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from src.models.artifact import Record, load_record, record_path
+from src.models.artifact import Record, check_digest, copy_model, load_record
 from src.models.registry import (
     LOCK_SECONDS,
     Event,
     ModelRegistry,
     Version,
-    check_digest,
 )
 from src.utils.config import Settings
 from src.utils.errors import ModelError
@@ -119,9 +118,7 @@ class DirectoryRegistry(ModelRegistry):
         for left in (partial, target):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True)
-        shutil.copyfile(model_path, partial / MODEL)
-        write_json(record_path(partial / MODEL), record)
-        check_digest(partial / MODEL, record)
+        copy_model(model_path, partial / MODEL, record)
         partial.rename(target)
         return Version(number, record)
 

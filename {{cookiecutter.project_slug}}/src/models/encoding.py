@@ -64,6 +64,17 @@ class Encoding:
         """How many columns the matrix has."""
         return sum(column.width for column in self.columns)
 
+    @property
+    def places(self) -> dict[str, int]:
+        """The column of the matrix in which each created feature is, by its name."""
+        names: list[str] = []
+        for column in self.columns:
+            if column.type == "date":
+                names += [f"{column.name}: {part}" for part in DATE_PARTS]
+            else:
+                names.append(column.name)
+        return {name: place for place, name in enumerate(names)}
+
     def to_json(self) -> dict[str, Any]:
         """Return this as JSON has it."""
         return asdict(self)

@@ -20,14 +20,21 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from src.models.artifact import Record, load_record, record_path
+from src.models.artifact import (
+    Record,
+    check_digest,
+    copy_model,
+    export_path,
+    has_verified_export,
+    load_record,
+    record_path,
+)
 from src.models.directory_registry import MODEL, exclusive
 from src.models.registry import (
     Event,
     ModelRegistry,
     Version,
     challenger_of,
-    check_digest,
     reigns_of,
 )
 from src.tracking.mlflow_connection import FAILURES, connect
@@ -114,9 +121,13 @@ class MlflowRegistry(ModelRegistry):
             self.cache.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=self.cache) as folder:
                 model = self._download(version.number, MODEL, Path(folder))
+                if has_verified_export(version.record):
+                    name = export_path(Path(MODEL)).name
+                    self._download(version.number, name, Path(folder))
                 check_digest(model, version.record)
                 write_json(record_path(path), version.record)
-                model.replace(path)
+                for file in (f for f in (export_path(model), model) if f.exists()):
+                    file.replace(path.with_suffix(file.suffix))
         return path
 
     def attach(self, version: Version, name: str, content: Mapping[str, Any]) -> None:
@@ -154,9 +165,7 @@ class MlflowRegistry(ModelRegistry):
         folder = self._folder(number)
         with TemporaryDirectory() as copy:
             target = Path(copy) / MODEL
-            target.write_bytes(model_path.read_bytes())
-            check_digest(target, record)
-            write_json(record_path(target), record)
+            copy_model(model_path, target, record)
             self.client.log_artifacts(run_id, copy, folder)
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{folder}"
         self.client.create_model_version(

@@ -18,10 +18,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from src.models.artifact import Record, load_record, record_path
+from src.models.artifact import Record, check_digest, load_record
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, ModelError
-from src.utils.files import sha256_of
 
 Action = Literal["register", "promote", "reject", "rollback"]
 SUFFIX = "_registry"
@@ -315,23 +314,6 @@ def make_registry(settings: Settings) -> ModelRegistry:
     module = import_module(f"{__package__}.{name}{SUFFIX}")
     registry: ModelRegistry = module.make_registry(settings)
     return registry
-
-
-def check_digest(model_path: Path, record: Record) -> None:
-    """Refuse a model file that is not the one that its record describes.
-
-    Raises:
-        ModelError: If it is missing or its digest is another.
-    """
-    if not model_path.exists():
-        raise ModelError(f"{model_path}: file not found; run the training first")
-    found = sha256_of(model_path)
-    if found != record["model_sha256"]:
-        raise ModelError(
-            f"{model_path}: digest is {found}, {record_path(model_path).name} expects "
-            f"{record['model_sha256']}; the file was changed or replaced, restore it "
-            "or run the training again"
-        )
 
 
 def digests_of(events: Sequence[Event]) -> dict[int, str]:

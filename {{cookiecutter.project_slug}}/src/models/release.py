@@ -4,7 +4,8 @@ A place is a folder that everybody who predicts can read::
 
     current             the name of the release in use
     releases.jsonl      what was done, one line for each release and rollback
-    releases/<name>/    model.joblib and its record, model.json; never changed
+    releases/<name>/    model.joblib, its export if it has one, and its record,
+                        model.json; never changed
 
 The switch to another release is the replacement of the small file ``current``, so
 a reader finds the old release or the new one, whole, and a process that is killed
@@ -17,9 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src.models.artifact import load_model, load_record, record_path
+from src.models.artifact import (
+    check_digest,
+    copy_model,
+    load_model,
+    load_record,
+)
 from src.utils.errors import ModelError
-from src.utils.files import sha256_of, write_text
+from src.utils.files import write_text
 
 CURRENT = "current"
 HISTORY = "releases.jsonl"
@@ -137,9 +143,11 @@ def _model_of(location: Path, name: str) -> Path:
 def _is_intact(path: Path, digest: str) -> bool:
     """Return whether ``path`` and its record hold the model with ``digest``."""
     try:
-        return bool(sha256_of(path) == load_record(path)["model_sha256"] == digest)
-    except (OSError, ModelError):
+        record = load_record(path)
+        check_digest(path, record)
+    except ModelError:
         return False
+    return bool(record["model_sha256"] == digest)
 
 
 def _publish(model_path: Path, target: Path) -> None:
@@ -153,8 +161,7 @@ def _publish(model_path: Path, target: Path) -> None:
     partial.mkdir(parents=True)
     try:
         # The record first: were it renewed in between, the digests would not agree.
-        shutil.copyfile(record_path(model_path), partial / record_path(Path(MODEL)))
-        shutil.copyfile(model_path, partial / MODEL)
+        copy_model(model_path, partial / MODEL, load_record(model_path))
         load_model(partial / MODEL)
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)

@@ -2,16 +2,19 @@
 
 Reads ``data/processed/train.csv``; writes the feature set
 ``data/features/train.parquet`` and the model ``models/latest_model.joblib`` with its
-record ``latest_model.json``. The test rows are not looked at.
+record ``latest_model.json``. Nothing is learned from the test rows; where the model is
+exported, the export is held against it on their features.
 """
 
 import logging
+from importlib import import_module
 from typing import Any
 
 from pandas import DataFrame
 
 from src.data.processed import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
+from src.data.typical import typical_row
 from src.features.creation import FeatureCreator, create_features, feature_columns
 from src.features.transformation import fitted_steps
 from src.models.artifact import Record, load_record, save_model
@@ -128,15 +131,32 @@ class ModelTrainer(ModelTrainingTemplate):
         return metrics
 
     def log(self, trained_model: BaseModel, metrics: dict[str, Any]) -> None:
-        """Save the model with its record, and say what came out."""
+        """Save the model with its export and record, and say what came out."""
         path = self.settings.paths.models / MODEL_FILE
         made = self._record(trained_model, metrics)
-        save_model(trained_model.pipeline, made, path)
+        made["example"] = typical_row(data, self.schema)
+        export, made["export"] = self._export(trained_model)
+        save_model(trained_model.pipeline, made, path, export)
         selection = trained_model.pipeline.named_steps["selection"]
         for name, reason in selection.dropped_.items():
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
             logger.info("%s: %s", part, _readable(values))
+
+    def _export(self, trained_model: BaseModel) -> tuple[bytes | None, Record | None]:
+        """Return the export that the configuration asks for, and its record.
+
+        Raises:
+            ConfigError: If there is no such format.
+        """
+        name = self.settings.export.format
+        if name == "none":
+            return None, None
+        module = import_module(f"src.models.{name}_export")
+        made: tuple[bytes, Record] = module.make_export(
+            trained_model.pipeline, self.threshold, self.settings, self.schema
+        )
+        return made
 
     def _record(self, trained_model: BaseModel, metrics: dict[str, Any]) -> Record:
         """Return what the model is and what made it."""

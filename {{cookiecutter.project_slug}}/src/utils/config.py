@@ -25,6 +25,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -35,6 +36,7 @@ CONFIG_DIR = PROJECT_ROOT / "config"
 ENV_FILE = PROJECT_ROOT / ".env"
 ENV_PREFIX = "MLOPS_"
 ENV_NAME = "MLOPS_ENV"
+EXPORT_SUFFIX = "_export"
 # As safe as SafeLoader, and many times as fast; not every build of PyYAML has it.
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -187,6 +189,26 @@ class GateSettings(Section):
     margin: float = Field(default=0.02, ge=0, lt=1)
 
 
+class ExportSettings(Section):
+    """The form, besides its own, in which a model is written for a service.
+
+    A format is a module of ``src/models``: ``<format>_export.py``.
+    """
+
+    format: str = "none"
+
+    @field_validator("format")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        """Refuse a format that no module writes."""
+        folder = PROJECT_ROOT / "src/models"
+        known = sorted(p.stem for p in folder.glob(f"?*{EXPORT_SUFFIX}.py"))
+        names = ["none", *(stem.removesuffix(EXPORT_SUFFIX) for stem in known)]
+        if name not in names:
+            raise ValueError(f"expected one of: {', '.join(names)}")
+        return name
+
+
 class LoggingSettings(Section):
     """How much the commands say, and to whom."""
 
@@ -241,6 +263,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     registry: RegistrySettings = RegistrySettings()
     gate: GateSettings = GateSettings()
+    export: ExportSettings = ExportSettings()
     logging: LoggingSettings = LoggingSettings()
     paths: PathSettings = PathSettings()
     deployment: DeploymentSettings
