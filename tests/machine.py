@@ -1,8 +1,13 @@
-"""What a command finds on the machine where it runs: variables, and free ports."""
+"""What a command finds on the machine where it runs: variables, ports, servers."""
 
 import os
 import socket
+import subprocess
+import time
+import urllib.request
 from pathlib import Path
+
+import pytest
 
 
 def environment(python: Path) -> dict[str, str]:
@@ -23,3 +28,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when a server answers; fail with its log if it ends, or takes minutes."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server does not answer:\n{log.read_text()[-3000:]}")

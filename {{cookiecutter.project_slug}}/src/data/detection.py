@@ -11,10 +11,10 @@ from src.data.columns import (
     NONE_WORDS,
     NUMBER_PATTERN,
     Column,
-    ColumnType,
     as_dates,
     as_text,
 )
+from src.data.schema import ColumnType
 
 # Numbers with more digits are codes: float64 could not tell them apart.
 MAX_DIGITS = 15

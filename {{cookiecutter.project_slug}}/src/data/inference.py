@@ -16,10 +16,10 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from src.data.columns import Column, ColumnType, as_numbers, as_text, convert
+from src.data.columns import Column, as_numbers, as_text, convert
 from src.data.detection import Detected, detect
 from src.data.leakage import find_leaks
-from src.data.schema import TARGET_TYPES, ColumnSchema, DataSchema
+from src.data.schema import TARGET_TYPES, ColumnSchema, ColumnType, DataSchema
 from src.utils.config import Task
 from src.utils.errors import DataError
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from src.data.schema import DataSchema, coerce, load_schema
+from src.data.coercion import coerce
+from src.data.schema import DataSchema, load_schema
 from src.data.tables import read_table
 from src.utils.config import Settings
 from src.utils.errors import DataError

@@ -1,7 +1,8 @@
 """The data contract: which columns there are, and what they hold.
 
 ``config/data_schema.yaml`` is inferred once from the data (``src/data/inference.py``),
-then reviewed, committed and used by everything that touches the data.
+then reviewed, committed and used by everything that touches the data, also where no
+data frame is: this module imports no library for them.
 """
 
 from collections.abc import Sequence
@@ -9,15 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import pandas as pd
 import yaml
 from pydantic import Field, NaiveDatetime, ValidationError, model_validator
 
-from src.data.columns import ColumnType, convert
 from src.utils.config import Section, Settings, Task, describe, read_yaml
 from src.utils.errors import ConfigError
 from src.utils.files import write_text
 
+ColumnType = Literal["integer", "number", "category", "boolean", "date"]
 Role = Literal["feature", "target", "ignored"]
 Limit = int | float | NaiveDatetime
 
@@ -118,31 +118,6 @@ class DataSchema(Section):
     def features_of(self, *kinds: ColumnType) -> list[str]:
         """Return the features of any of the types ``kinds``, in order."""
         return [n for n in self.features if self.columns[n].type in kinds]
-
-
-def coerce(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
-    """Return the columns of ``frame`` that the schema knows, as its types.
-
-    Integers, numbers and booleans become float64, categories ``str``, dates
-    datetime64[us]; what cannot be read becomes missing. Training, evaluation and
-    prediction all pass here, and so see the same values.
-
-    Args:
-        frame: Rows as a file or a request holds them.
-        schema: The data contract.
-
-    Returns:
-        A new frame with the same index, the columns in the order of the schema;
-        columns that ``frame`` lacks are left out.
-    """
-    present = [name for name in schema.columns if name in frame.columns]
-    columns = {
-        name: convert(
-            frame[name], schema.columns[name].type, schema.columns[name].format
-        )
-        for name in present
-    }
-    return pd.DataFrame(columns, index=frame.index, columns=pd.Index(present))
 
 
 def load_schema(path: Path, settings: Settings | None = None) -> DataSchema:

@@ -15,9 +15,10 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
+from src.data.coercion import coerce
 from src.data.columns import Column, unreadable
 from src.data.ingestion import raw_file
-from src.data.schema import ColumnSchema, DataSchema, coerce, load_schema
+from src.data.schema import ColumnSchema, DataSchema, load_schema
 from src.data.tables import read_table
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings

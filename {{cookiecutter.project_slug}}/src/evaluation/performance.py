@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
-from src.data.columns import ColumnType
-from src.data.schema import DataSchema
+from src.data.schema import ColumnType, DataSchema
 from src.evaluation.bootstrap import Measurement, Score, interval, measure
 from src.evaluation.metrics import Predictions, encode, primary_metric
 from src.evaluation.slices import slice_masks

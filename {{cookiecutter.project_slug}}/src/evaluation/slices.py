@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from src.data.columns import ColumnType
+from src.data.schema import ColumnType
 
 Column: TypeAlias = "pd.Series[Any]"
 

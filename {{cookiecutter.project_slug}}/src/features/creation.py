@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from src.data.columns import ColumnType, convert
-from src.data.schema import DataSchema
+from src.data.columns import convert
+from src.data.schema import ColumnType, DataSchema
 from src.utils.errors import DataError
 
 

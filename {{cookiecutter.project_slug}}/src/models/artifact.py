@@ -84,7 +84,7 @@ def save_model(pipeline: Any, record: Record, path: Path) -> Record:
     Returns:
         The record as written, with the digest of the model file.
     """
-    import joblib
+    import joblib  # as in load_model: a record is read without it
 
     with atomic_path(path) as partial:
         joblib.dump(pipeline, partial)

@@ -49,6 +49,7 @@ class ServingSettings(Section):
         max_batch_rows: How many rows a table may hold.
         max_batch_bytes: How large a table may be.
         max_in_flight: How many requests are worked on at once; more are turned away.
+        body_seconds: How long the body of a request may take to arrive.
         drain_seconds: How long the service waits, at its end, for those under way.
         api_key: A key that callers must know.
         api_keys_file: A file of more of them, one a line; read again when it changes.
@@ -67,6 +68,7 @@ class ServingSettings(Section):
     max_batch_rows: int = Field(default=1_000_000, ge=1)
     max_batch_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     max_in_flight: int = Field(default=128, ge=1)
+    body_seconds: float = Field(default=30.0, gt=0, le=3600)
     drain_seconds: float = Field(default=10.0, ge=0, le=3600)
     api_key: Annotated[SecretStr | None, Unset] = None
     api_keys_file: Annotated[ProjectPath | None, Unset] = None

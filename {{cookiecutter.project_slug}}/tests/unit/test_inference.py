@@ -8,7 +8,8 @@ import pytest
 
 from src.data.detection import detect
 from src.data.inference import infer_schema
-from src.data.schema import ColumnSchema, DataSchema, coerce
+from src.data.coercion import coerce
+from src.data.schema import ColumnSchema, DataSchema
 from src.data.validation import find_violations
 from src.utils.config import Task
 from src.utils.errors import DataError

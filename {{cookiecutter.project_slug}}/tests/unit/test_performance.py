@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.schema import DataSchema, coerce
+from src.data.coercion import coerce
+from src.data.schema import DataSchema
 from src.evaluation.performance import Evaluation, evaluate
 from src.evaluation.slices import MAX_SLICES, MISSING, OTHERS, slice_masks
 from src.utils.config import Settings

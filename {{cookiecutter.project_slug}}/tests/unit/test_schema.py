@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.schema import DataSchema, coerce, load_schema, write_schema
+from src.data.coercion import coerce
+from src.data.schema import DataSchema, load_schema, write_schema
 from src.data.tables import read_table
 from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker

@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from src.data.inference import infer_schema
 from src.data.processed import write_processed
-from src.data.schema import DataSchema, coerce, write_schema
+from src.data.coercion import coerce
+from src.data.schema import DataSchema, write_schema
 from src.data.tables import read_table
 from src.features.creation import create_features
 from src.models.artifact import load_model
