@@ -187,19 +187,19 @@ def test_a_model_without_a_record_is_refused(tmp_path: Path) -> None:
 def test_a_compiled_model_needs_no_library_of_training(tmp_path: Path) -> None:
     path = save(tmp_path, graph(["no", "yes"]))
     path.unlink()  # nor the pickle
-    program = f"""
+    program = """
 import sys
 from pathlib import Path
 from src.serving import batch
 from src.serving.predictor import Predictor
 from src.serving.settings import ServingSettings
-predictor = Predictor.load(Path({str(path)!r}), "1", ServingSettings())
-predictor.predict(predictor.reader.read(b'{{"share": 1}}'))
+predictor = Predictor.load(Path(sys.argv[1]), "1", ServingSettings())
+predictor.predict([predictor.example])
 names = "pandas sklearn scipy joblib skl2onnx onnx pyarrow"
 print([name for name in names.split() if name in sys.modules])
 """
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, str(path)],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
