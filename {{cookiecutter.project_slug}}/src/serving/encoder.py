@@ -88,7 +88,7 @@ def _codes_of(column: InputColumn) -> tuple[Codes, int]:
     """Return the code of each text and of None, and that of all others."""
     categories = column.categories or NOT_USED
     codes: Codes = {None: categories.missing}
-    codes |= categories.codes
+    codes.update(categories.codes.items())
     return codes, categories.unknown
 
 
