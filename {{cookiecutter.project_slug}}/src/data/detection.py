@@ -6,14 +6,8 @@ from itertools import product
 
 from pandas.api import types
 
-from src.data.columns import (
-    BOOLEAN_WORDS,
-    NONE_WORDS,
-    NUMBER_PATTERN,
-    Column,
-    as_dates,
-    as_text,
-)
+from src.data.columns import Column, as_dates, as_text
+from src.data.marks import BOOLEAN_WORDS, NONE_WORDS, NUMBER_PATTERN
 from src.data.schema import ColumnType
 
 # Numbers with more digits are codes: float64 could not tell them apart.

@@ -87,7 +87,9 @@ class RowEncoder:
 def _codes_of(column: InputColumn) -> tuple[Codes, int]:
     """Return the code of each text and of None, and that of all others."""
     categories = column.categories or NOT_USED
-    return {**categories.codes, None: categories.missing}, categories.unknown
+    codes: Codes = {None: categories.missing}
+    codes.update(categories.codes.items())
+    return codes, categories.unknown
 
 
 def _date_parts(date: datetime | None) -> tuple[int | None, ...]:
@@ -111,10 +113,10 @@ def _encode_column(column: InputColumn, values: Any) -> NDArray[np.float64]:
 
     if column.type == "category":
         codes, unknown = _codes_of(column)
-        texts = [*values.dictionary.to_pylist(), None]
+        texts = values.dictionary.to_pylist()
         by_text = np.array([codes.get(t, unknown) for t in texts], dtype=np.float64)
-        positions = values.indices.fill_null(len(texts) - 1)
-        return by_text[positions.to_numpy(zero_copy_only=False)][:, None]
+        encoded: NDArray[np.float64] = by_text[values.indices.to_numpy()]
+        return encoded[:, None]
     if column.type == "date":
         parts = (
             pc.year(values),

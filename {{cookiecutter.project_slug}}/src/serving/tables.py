@@ -178,8 +178,7 @@ class _Column:
             wrong = wrong.to_numpy(zero_copy_only=False)
             if wrong.any():
                 return values, self._groups([wrong], lambda row: texts[row].as_py())
-            # Arrow reads no plus sign.
-            numbers = pc.utf8_ltrim(texts, "+").cast(pa.float64())
+            numbers = texts.cast(pa.float64())
         return self._numbers(numbers)
 
     def _dates(self, values: pa.Array) -> tuple[pa.Array, list[Problem]]:

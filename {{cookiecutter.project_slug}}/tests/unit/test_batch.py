@@ -88,7 +88,9 @@ def test_typed_columns_are_encoded_as_their_text_is() -> None:
         }
     )
     found = ENCODER.encode_table(tables.check(table, reader()))
-    rows = reader().read(json.dumps([ROW, {**ROW, "income": None, "city": None}]).encode())
+    rows = reader().read(
+        json.dumps([ROW, {**ROW, "income": None, "city": None}]).encode()
+    )
     np.testing.assert_array_equal(found, ENCODER.encode(rows))
 
 
@@ -129,12 +131,16 @@ def test_a_table_is_refused_where_its_rows_are_and_for_the_same_reasons(
     except InvalidRequest as error:
         wanted = {(p["row"], p["column"], p["problem"]) for p in error.problems}
     columns = {n: pa.array([r[n] for r in rows]) for n in ("city", "member", "since")}
-    numbers = {n: pa.array([r[n] for r in rows], pa.float64()) for n in ("income", "age")}
+    numbers = {
+        n: pa.array([r[n] for r in rows], pa.float64()) for n in ("income", "age")
+    }
     try:
         checked = tables.check(pa.table(columns | numbers), rules)
     except InvalidRequest as error:
         found = {
-            (row, p["column"], p["problem"]) for p in error.problems for row in p["rows"]
+            (row, p["column"], p["problem"])
+            for p in error.problems
+            for row in p["rows"]
         }
         assert found == wanted
     else:

@@ -2,16 +2,14 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sklearn.preprocessing import FunctionTransformer
 
 from src.data.schema import DataSchema
 from src.features.creation import FeatureCreator, feature_columns
@@ -19,12 +17,10 @@ from src.features.transformation import fitted_steps
 from src.models.artifact import save_model
 from src.models.base import BaseModel
 from src.models.factory import ModelFactory
-from src.serving.encoder import RowEncoder
 from src.serving.engine import Engine, load_engine
 from src.serving.rows import RowReader
 from src.serving.sklearn_engine import FrameEngine, SklearnEngine
 from src.utils.config import FeatureSettings, Task
-from src.utils.errors import ModelError
 
 CODES = ["1", "2", "30"]
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -52,7 +48,9 @@ def training_rows(rows: int = 300) -> pd.DataFrame:
         {
             "income": rng.normal(50, 15, rows),
             "age": rng.integers(18, 80, rows).astype(float),
-            "city": rng.choice(["Oslo", "Lima", "Rome", "Bern"], rows, p=[0.6, 0.3, 0.09, 0.01]),
+            "city": rng.choice(
+                ["Oslo", "Lima", "Rome", "Bern"], rows, p=[0.6, 0.3, 0.09, 0.01]
+            ),
             "code": rng.choice(CODES, rows),
             "member": rng.choice(["yes", "no"], rows),
             "since": days.strftime("%Y-%m-%dT%H:%M:%S"),
@@ -87,7 +85,9 @@ def expected(pipeline: Any, rows: list[dict[str, Any]]) -> np.ndarray[Any, Any]:
 
 def answers(engine: Engine, rows: list[dict[str, Any]]) -> np.ndarray[Any, Any]:
     reader = RowReader(SCHEMA, "answer", 1000)
-    return engine.run(engine.make_encoder().encode(reader.read(json.dumps(rows).encode())))
+    return engine.run(
+        engine.make_encoder().encode(reader.read(json.dumps(rows).encode()))
+    )
 
 
 blanks = st.sampled_from(["", " ", "\t", "\u00a0", "\n "])
@@ -110,14 +110,18 @@ row = st.fixed_dictionaries(
         "age": st.one_of(st.none(), st.integers(-(2**60), 2**60), st.just(40.0)),
         "city": texts | missing,
         "code": codes | missing,
-        "member": st.sampled_from([True, False, "Yes", "n", 1, 0, 1.0, " T ", None, "?"]),
+        "member": st.sampled_from(
+            [True, False, "Yes", "n", 1, 0, 1.0, " T ", None, "?"]
+        ),
         "since": st.one_of(
             missing,
             st.sampled_from(["2024-02-29", "None"]),
             st.builds(lambda d, o: d.isoformat(" ", "seconds") + o, moments, offsets),
             moments.map(datetime.isoformat),
         ),
-        "until": st.one_of(missing, moments.map(lambda d: d.strftime("%d.%m.%Y %H:%M"))),
+        "until": st.one_of(
+            missing, moments.map(lambda d: d.strftime("%d.%m.%Y %H:%M"))
+        ),
         "y": st.just("label 0"),
     },
 )

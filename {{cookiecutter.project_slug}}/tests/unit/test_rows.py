@@ -129,7 +129,9 @@ def test_an_unknown_category_is_refused_only_where_configured() -> None:
     assert read({**ROW, "city": " ", "size": "new"}, "refuse")[0]["city"] is None
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'"x"', b"[5]", b"\xff", b"["])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"5", b'"x"', b"[5]", b"\xff", b"["]
+)
 def test_what_is_no_row_is_refused(body: bytes) -> None:
     assert problems(body)[0]["problem"]
 
