@@ -256,9 +256,15 @@ class Gate:
         seconds = time.perf_counter() - exchange.started
         path = "other" if route is None else route.path
         self._metrics.finished(request.method, path, response.status, seconds)
+        size = len(response.body)
         self._access_log.add(
-            *(request.request_id, request.method, path),
-            *(response.status, seconds, len(response.body), version),
+            request.request_id,
+            request.method,
+            path,
+            response.status,
+            seconds,
+            size,
+            version,
         )
 
     def _check_key(self, request: Request) -> None:

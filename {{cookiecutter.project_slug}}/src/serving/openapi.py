@@ -108,7 +108,9 @@ def document(
     row: Document = {"type": "object"}
     body: Document = {"schema": {"$ref": f"{SCHEMAS}/Rows"}}
     if predictor is not None:
-        row = {**predictor.reader.json_schema(), "example": predictor.example}
+        row = predictor.reader.json_schema()
+    if predictor is not None and predictor.example:
+        row["example"] = predictor.example
         body["examples"] = {
             "one row": {"value": predictor.example},
             "many rows": {"value": [predictor.example]},
@@ -146,7 +148,7 @@ def document(
 def _paths(rows: Document) -> Document:
     """Return the routes of the contract."""
     table = {"schema": {"type": "string", "contentMediaType": "text/csv"}}
-    tables = {media_type: {} for media_type in MEDIA_TYPES} | {"text/csv": table}
+    tables: Document = dict.fromkeys(MEDIA_TYPES, {}) | {"text/csv": table}
     return {
         "/v1/predict": {
             "post": _operation(
