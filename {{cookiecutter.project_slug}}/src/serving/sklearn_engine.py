@@ -80,7 +80,10 @@ class FrameEncoder(RowEncoder):
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> Any:
         """Return the data frame of rows."""
         columns = {n: [row.get(n) for row in rows] for n in self._names}
-        return pd.DataFrame(columns, dtype="object")
+        frame = pd.DataFrame(columns, dtype="object")
+        dates = [c.name for c in self.encoding.columns if c.type == "date"]
+        # As text, they would be read by the format of the column once more.
+        return frame.astype(dict.fromkeys(dates, "datetime64[us]"))
 
     def encode_table(self, table: pa.Table) -> Any:
         """Return the data frame of a table."""

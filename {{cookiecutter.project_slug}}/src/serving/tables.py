@@ -29,6 +29,7 @@ from src.serving.rows import (
 )
 
 MAX_ROWS_NAMED = 10
+NUMBERS = ("integer", "number")
 Mask = NDArray[np.bool_]
 
 
@@ -84,7 +85,12 @@ def check(table: pa.Table, reader: RowReader, text: bool = False) -> pa.Table:
                 continue
         else:
             continue
-        columns[name], found = _Column(column, check, text).read(values)
+        try:
+            columns[name], found = _Column(column, check, text).read(values)
+        except pa.ArrowException:  # a type that nothing can be done with
+            problem = f"Input should be of type {column.type}, not {values.type}"
+            problems.append({"column": name, "problem": problem})
+            continue
         problems += [{"column": name, **problem} for problem in found]
     if problems:
         raise InvalidRequest(problems)
@@ -118,12 +124,11 @@ class _Column:
     def read(self, values: pa.Array) -> tuple[pa.Array, list[Problem]]:
         """Return the values as the type of the column, and what is wrong with them."""
         kind = values.type
-        if pa.types.is_null(kind):
-            values = values.cast(pa.float64())
+        if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+            values = values.cast(pa.string())
             kind = values.type
-            if self._column.type in ("category", "boolean", "date"):
-                values = values.cast(pa.string())
-                kind = values.type
+        if self._column.type in NUMBERS and values.null_count == len(values):
+            values = pa.nulls(len(values), pa.float64())
         match self._column.type:
             case "integer" | "number":
                 return self._numbers(values)
@@ -173,16 +178,15 @@ class _Column:
             wrong = wrong.to_numpy(zero_copy_only=False)
             if wrong.any():
                 return values, self._groups([wrong], lambda row: texts[row].as_py())
-            numbers = texts.cast(pa.float64())
+            # Arrow reads no plus sign.
+            numbers = pc.utf8_ltrim(texts, "+").cast(pa.float64())
         return self._numbers(numbers)
 
     def _dates(self, values: pa.Array) -> tuple[pa.Array, list[Problem]]:
         """Read dates, and hold them against the limits."""
-        dates = (
-            values.cast(pa.timestamp("us", values.type.tz), safe=False)
-            if (pa.types.is_timestamp(values.type))
-            else values.cast(pa.timestamp("us"))
-        )
+        zone = getattr(values.type, "tz", None)
+        # First the precision, then the zone: together, Arrow refuses finer moments.
+        dates = values.cast(pa.timestamp("us", zone), safe=False)
         dates = dates.cast(pa.timestamp("us"))
         low, high = self._column.min, self._column.max
         wrong = [
@@ -199,7 +203,7 @@ class _Column:
         """Read each value that occurs once, as in a row."""
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
-        places = values.indices.fill_null(len(values.dictionary))
+        places = values.indices.cast(pa.int32()).fill_null(len(values.dictionary))
         positions = places.to_numpy(zero_copy_only=False)
         read: list[Any] = []
         rules: dict[str, list[int]] = {}
