@@ -16,9 +16,9 @@ WORDS = {
     "responsible_ai": {("yes",): r"shap|fairlearn|responsible[_ ]ai\w*"},
     "serving": {
         ("fastapi",): r"fastapi",
-        ("flask",): r"flask|gunicorn|wsgi|werkzeug",
+        ("flask",): r"flask|gunicorn|werkzeug",
         ("bentoml",): r"bento\w*",
-        ("fastapi", "bentoml"): r"asgi|uvicorn|starlette",
+        ("fastapi", "bentoml"): r"uvicorn|starlette",
         ("fastapi", "flask", "bentoml"): r"httpx2?|serv(?:e|es|ed|ing)|"
         r"(?<!\.)apis?|endpoints?",
     },

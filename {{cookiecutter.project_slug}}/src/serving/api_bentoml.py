@@ -16,28 +16,22 @@ from typing import Any
 from src.serving import bentoml_environment  # noqa: F401
 
 import bentoml
-import uvicorn
 
-from src.serving.asgi import ContractMiddleware, Receive, Scope, Send
+from src.serving.asgi import App, ContractMiddleware, Receive, Scope, Send
 from src.serving.messages import Refused
-from src.serving.service import make_service
-from src.serving.settings import ServingSettings, load_serving_settings
+from src.serving.server import serve
+from src.serving.service import Service, make_service
+from src.serving.settings import load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
-from src.utils.config import Settings
 
 
 class Contract:
     """The contract as middleware, with a service that lives as long as the process."""
 
-    def __init__(
-        self,
-        app: Any,
-        settings: Settings | None = None,
-        serving: ServingSettings | None = None,
-    ) -> None:
-        """Take what answers all other requests; see ``make_service`` for the rest."""
+    def __init__(self, app: App, service: Service | None = None) -> None:
+        """Take what answers all other requests; the service is made if it is None."""
         self._app = app
-        self._service = make_service(settings, serving)
+        self._service = service or make_service()
         self._contract = ContractMiddleware(app, self._service.gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,23 +71,20 @@ class Predictions:
     """Predictions of the champion."""
 
 
+# What the decorators make of the class, which type checkers do not see.
+SERVICE: Any = Predictions
+
+
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
     settings = settings_from(config_parser(__doc__).parse_args())
     serving = load_serving_settings()
-    Predictions.add_asgi_middleware(Contract, settings=settings, serving=serving)
-    uvicorn.run(
-        Predictions.to_asgi(is_main=False),
-        host=serving.host,
-        port=serving.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=round(serving.drain_seconds),
-    )
+    service = make_service(settings, serving)
+    SERVICE.add_asgi_middleware(Contract, service=service)
+    serve(SERVICE.to_asgi(is_main=False), service.gate, serving)
 
 
 if __name__ == "__main__":
     run(main)
 else:  # for the commands of BentoML
-    Predictions.add_asgi_middleware(Contract)
+    SERVICE.add_asgi_middleware(Contract)

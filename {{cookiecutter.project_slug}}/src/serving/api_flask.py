@@ -9,6 +9,9 @@ application in :func:`create_app` passes the same gate: it needs the API key, an
 bodies have the same limit.
 """
 
+import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,7 +26,7 @@ from werkzeug.exceptions import HTTPException
 from src.serving.middleware import REQUEST_ID
 from src.serving.service import Service, make_service
 from src.serving.settings import ServingSettings, load_serving_settings
-from src.serving.wsgi import ContractMiddleware
+from src.serving.wsgi import CHUNK_BYTES, ContractMiddleware
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 
@@ -32,7 +35,9 @@ SPARE_THREADS = 8
 KEEP_ALIVE_SECONDS = 5
 # How often the end of the process looks for connections that are not used any more.
 POLL_SECONDS = 0.2
-# In memory, where there is such a place: the root of a container may be read-only.
+# How long a connection that ends stays open for a caller who has not read it all.
+LINGER_SECONDS = 1.0
+# In memory, where there is such a place: all other places may be read-only.
 SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -43,7 +48,7 @@ def create_app(service: Service) -> Flask:
         service: What answers the routes of the contract.
     """
     app = Flask(__name__, static_folder=None)
-    app.wsgi_app = ContractMiddleware(  # type: ignore[method-assign]
+    app.wsgi_app = ContractMiddleware(  # type: ignore[assignment, method-assign]
         app.wsgi_app, service.gate
     )
 
@@ -58,7 +63,7 @@ def create_app(service: Service) -> Flask:
     return app
 
 
-class ProjectLogger(Logger):
+class ProjectLogger(Logger):  # type: ignore[misc]
     """Leaves the log of gunicorn to the handlers of the project."""
 
     def setup(self, cfg: Any) -> None:
@@ -66,7 +71,7 @@ class ProjectLogger(Logger):
         self.error_log.propagate = True
 
 
-class Worker(ThreadWorker):
+class Worker(ThreadWorker):  # type: ignore[misc]
     """Answers all who are connected when the process is to end, and no others."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -86,6 +91,17 @@ class Worker(ThreadWorker):
                 self.accept(listener)
             listener.close()
 
+    def handle(self, conn: Any) -> Any:
+        """Answer on a connection; see that it can be closed at once if it is to be.
+
+        Gunicorn closes connections in the thread that accepts others, and waits there
+        for callers to close theirs.
+        """
+        is_kept = super().handle(conn)
+        if not is_kept or not self.alive:
+            _wait_for_end(conn.sock)
+        return is_kept
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for something to do, and not for the whole time that there is."""
         super().wait_for_and_dispatch_events(min(timeout, POLL_SECONDS))
@@ -96,7 +112,7 @@ class Worker(ThreadWorker):
         self.app.service.stop()
 
 
-class Server(BaseApplication):
+class Server(BaseApplication):  # type: ignore[misc]
     """Gunicorn, with one process that answers."""
 
     service: Service
@@ -129,6 +145,18 @@ class Server(BaseApplication):
         self.service = make_service(self._settings, self._serving)
         self.service.start()
         return create_app(self.service)
+
+
+def _wait_for_end(connection: socket.socket) -> None:
+    """Let a caller read the answer and go, for a moment; then cut the connection."""
+    end = time.monotonic() + LINGER_SECONDS
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(LINGER_SECONDS)
+        while connection.recv(CHUNK_BYTES) and time.monotonic() < end:
+            pass
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The contract as ASGI middleware, for FastAPI and whatever else speaks ASGI."""
+"""The contract as middleware, for whatever speaks ASGI."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -92,7 +92,7 @@ class ContractMiddleware:
     async def _pass_on(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Let the application answer, and add the headers of every answer to its own."""
+        """Let the application answer, with the headers of every answer added."""
         is_given = False
 
         async def receive_again() -> Message:

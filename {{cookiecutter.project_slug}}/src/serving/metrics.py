@@ -19,7 +19,7 @@ from prometheus_client import (
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # A caller can make up any method, and each would be kept for ever.
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
-# Where answers are expected, and twice the time from one bound to the next or less.
+# From less than one row takes to more than anybody waits for.
 SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
     *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),

@@ -1,6 +1,7 @@
-"""The contract as WSGI middleware, for Flask and whatever else speaks WSGI."""
+"""The contract as middleware, for whatever speaks WSGI."""
 
 import errno
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from io import BytesIO
@@ -9,12 +10,13 @@ from typing import Any
 from src.serving.messages import Refused, Response
 from src.serving.middleware import GONE, Exchange, Gate
 
-Environ = dict[str, Any]
-App = Callable[[Environ, Any], Iterable[bytes]]
+Given = dict[str, Any]
+App = Callable[[Given, Any], Iterable[bytes]]
 
 # Of the headers, these alone do not begin with HTTP_ in WSGI.
 UNPREFIXED = ("CONTENT_TYPE", "CONTENT_LENGTH")
 PREFIX = "HTTP_"
+CHUNK_BYTES = 64 * 1024
 
 
 class Gone(ConnectionResetError):
@@ -33,16 +35,17 @@ class ContractMiddleware:
         self._app = app
         self._gate = gate
 
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+    def __call__(self, given: Given, start_response: Any) -> Iterable[bytes]:
         """Handle one request."""
         gate = self._gate
-        method = environ["REQUEST_METHOD"]
-        exchange = gate.enter(method, _path(environ), _headers(environ))
+        method = given["REQUEST_METHOD"]
+        exchange = gate.enter(method, _path(given), _headers(given))
         try:
-            exchange.request.body = self._body(environ, gate.check(exchange))
+            if limit := gate.check(exchange):
+                exchange.request.body = self._body(given, exchange, limit)
             gate.begin(exchange)
             if exchange.route is None:
-                return self._pass(environ, start_response, exchange)
+                return self._pass(given, start_response, exchange)
             response = gate.answer(exchange)
         except Gone:
             gate.finish(exchange, Response(GONE, b""))
@@ -60,58 +63,70 @@ class ContractMiddleware:
         start_response(_status(response.status), headers)
         return [] if method == "HEAD" else [response.body]
 
-    def _body(self, environ: Environ, limit: int) -> bytes:
+    def _body(self, given: Given, exchange: Exchange, limit: int) -> bytes:
         """Read the body.
 
         Raises:
-            Refused: If it is larger than allowed; no more of it is read.
-            Gone: If it ends too early.
+            Refused: 413 if it is too large, 408 if it takes too long.
+            Gone: If the caller goes away.
         """
-        if limit == 0:
-            return b""
+        gate, stream = self._gate, given["wsgi.input"]
+        end = time.monotonic() + gate.body_seconds
+        if connection := given.get("gunicorn.socket"):
+            connection.settimeout(gate.body_seconds)
+        parts: list[bytes] = []
+        size = 0
         try:
-            body: bytes = environ["wsgi.input"].read(limit + 1)
+            while part := stream.read(CHUNK_BYTES):
+                size += len(part)
+                gate.hold(exchange, size, limit)
+                parts.append(part)
+                if time.monotonic() > end:
+                    raise gate.too_slow()
+        except TimeoutError:
+            raise gate.too_slow() from None
         except OSError:
             raise Gone from None
-        if len(body) > limit:
-            raise self._gate.too_large(limit)
-        if len(body) < int(environ.get("CONTENT_LENGTH") or 0):
+        finally:
+            if connection:
+                connection.settimeout(None)
+        if size < int(given.get("CONTENT_LENGTH") or 0):
             raise Gone
-        return body
+        return b"".join(parts)
 
     def _pass(
-        self, environ: Environ, start_response: Any, exchange: Exchange
+        self, given: Given, start_response: Any, exchange: Exchange
     ) -> Iterable[bytes]:
         """Let the application answer."""
         request = exchange.request
-        environ["wsgi.input"] = BytesIO(request.body)
-        environ["CONTENT_LENGTH"] = str(len(request.body))
-        environ["HTTP_X_REQUEST_ID"] = request.request_id
+        given["wsgi.input"] = BytesIO(request.body)
+        given["CONTENT_LENGTH"] = str(len(request.body))
+        given["HTTP_X_REQUEST_ID"] = request.request_id
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             response = Response(int(status.split(maxsplit=1)[0]), b"")
             ours = self._gate.finish(exchange, response)
             return start_response(status, [*headers, *ours], *error)
 
-        return self._app(environ, start)
+        return self._app(given, start)
 
 
-def _path(environ: Environ) -> str:
+def _path(given: Given) -> str:
     """Return the path, which WSGI gives as if it were Latin-1."""
-    path: str = environ.get("PATH_INFO", "")
+    path: str = given.get("PATH_INFO", "")
     return path.encode("latin-1").decode("utf-8", "replace")
 
 
-def _headers(environ: Environ) -> dict[str, str]:
+def _headers(given: Given) -> dict[str, str]:
     """Return the headers by their names in lower case."""
     headers = {
         name[len(PREFIX) :].replace("_", "-").lower(): value
-        for name, value in environ.items()
+        for name, value in given.items()
         if name.startswith(PREFIX)
     }
     for name in UNPREFIXED:
-        if environ.get(name):
-            headers[name.replace("_", "-").lower()] = environ[name]
+        if given.get(name):
+            headers[name.replace("_", "-").lower()] = given[name]
     return headers
 
 

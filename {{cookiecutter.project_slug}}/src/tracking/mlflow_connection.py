@@ -44,7 +44,6 @@ def connect(settings: Settings) -> tuple[MlflowClient, str]:
     uri = given or f"sqlite:///{home / 'mlflow.db'}"
     home.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
     name = settings.tracking.experiment or settings.project.name
     with reported(
         FAILURES,
@@ -52,6 +51,7 @@ def connect(settings: Settings) -> tuple[MlflowClient, str]:
         f"{URI_NAME} or tracking.uri: found {uri!r}, which cannot be used",
         "start the server, or unset it to record in a local file",
     ):
+        client = MlflowClient(uri)
         return client, _experiment(client, name, None if given else home / "mlruns")
 
 
