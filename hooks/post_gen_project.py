@@ -51,6 +51,7 @@ SERVICE = [
     "tests/unit/test_batch.py",
     "tests/unit/test_encoder.py",
     "tests/unit/test_engines.py",
+    "tests/unit/test_openapi.py",
     "tests/unit/test_predictor.py",
     "tests/unit/test_rows.py",
     "tests/unit/test_serving_follower.py",

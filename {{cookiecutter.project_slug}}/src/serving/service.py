@@ -38,6 +38,13 @@ PUBLIC_RECORD = (
     "export",
     "schema",
 )
+# How the problem of a value begins that is beyond the limits of its column.
+OUT_OF_RANGE = (
+    "Input should be greater than or equal to",
+    "Input should be less than or equal to",
+    "Input should not be before",
+    "Input should not be after",
+)
 
 
 class Service:
@@ -125,8 +132,9 @@ class Service:
         except InvalidRequest as error:
             raise self._invalid(error, predictor) from None
         answers = predictor.predict_table(table)
-        wanted = request.headers.get("accept", given)
-        media_type = wanted if wanted in MEDIA_TYPES else given
+        for row in answers["prediction"].value_counts().to_pylist():
+            self._metrics.predicted(row["values"], row["counts"])
+        media_type = _wanted(request, given)
         body = write_table(answers, media_type)
         return Response(200, body, media_type, (), predictor.version)
 
@@ -211,6 +219,10 @@ class Service:
 
     def _invalid(self, error: InvalidRequest, predictor: Predictor) -> Refused:
         """Return the refusal of values; those out of range are counted."""
+        for problem in error.problems:
+            if problem["problem"].startswith(OUT_OF_RANGE):
+                count = problem.get("count", 1)
+                self._metrics.out_of_range(problem["column"], count)
         return Refused(422, error.problems, (), predictor.version)
 
 
@@ -255,3 +267,10 @@ def _media_type(request: Request, allowed: tuple[str, ...]) -> str:
         detail = f"Content-Type is {found}, expected {' or '.join(allowed)}"
         raise Refused(415, detail)
     return given
+
+
+def _wanted(request: Request, given: str) -> str:
+    """Return the type of table that the caller names first; that of its own if none."""
+    accepted = request.headers.get("accept", "").split(",")
+    names = (part.partition(";")[0].strip().lower() for part in accepted)
+    return next((name for name in names if name in MEDIA_TYPES), given)
