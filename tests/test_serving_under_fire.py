@@ -143,13 +143,13 @@ def project(
     """A project of each framework, removed at the end: an environment is large."""
     output = tmp_path_factory.mktemp(request.param)
     folder = generate(output, serving=request.param, **LEAN)
-    train = "MLOPS_PATHS__MODELS=trained/{} MLOPS_MODEL__TYPE={} MLOPS_MODEL__PARAMS={}"
-    train += " .venv/bin/python src/training/train.py"
+    train = "MLOPS_PATHS__MODELS=trained/{} MLOPS_MODEL__TYPE={} "
+    train += "MLOPS_MODEL__PARAMS='{{}}' .venv/bin/python src/training/train.py"
     commands = [
         "make setup",
         "make data",
-        train.format("linear", "linear", "'{}'"),
-        train.format("forest", "random_forest", "'{n_estimators: 50}'"),
+        train.format("linear", "linear"),
+        train.format("forest", "random_forest"),
     ]
     readme.run(commands, folder, environment(interpreter("3.12")))
     registered = subprocess.run(

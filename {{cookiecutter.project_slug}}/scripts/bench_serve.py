@@ -1,6 +1,6 @@
 """Measure how fast predictions are answered, beside other ways of answering them.
 
-    python -m scripts.bench_serve --seconds 3 --skip mlflow
+    python -m scripts.bench_serve --seconds 3 --models linear
 
 Trains a linear model and a forest on the project's data in a folder of its own, then
 runs each service of ``benchmarks/serving/services.py`` with both, on one core, and

@@ -127,12 +127,13 @@ def table(found: Sequence[Measured]) -> list[str]:
         rows.append([model, *[""] * (len(head) - 1)])
         for one in found:
             if one.model == model:
-                figures = (one.rate, one.p50_ms, one.p99_ms, one.part_p99_ms)
-                figures = (*figures, one.memory_mb, one.start_seconds)
-                rows.append([f"  {one.title}", *map(number, figures)])
-    first, *rest = (max(map(len, column)) for column in zip(*rows, strict=True))
+                latencies = (one.p50_ms, one.p99_ms, one.part_p99_ms)
+                rest = (one.memory_mb, one.start_seconds)
+                figures = map(number, (one.rate, *latencies, *rest))
+                rows.append([f"  {one.title}", *figures])
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     return [
-        "  ".join([row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], rest))])
+        "  ".join([row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], others))])
         for row in rows
     ]
 

@@ -18,7 +18,7 @@ from src.utils.config import PROJECT_ROOT
 BENCH_PYTHON = PROJECT_ROOT / ".venv-bench/bin/python"
 API_KEY = "key-of-the-benchmark"
 # Where this project takes predictions.
-PATH = "/predict"
+PATH = "/v1/predict"
 OURS, CONSTANT, FRAME, BENTOML, MLFLOW = "ours", "limit", "frame", "bentoml", "mlflow"
 
 Row = dict[str, Any]
