@@ -26,6 +26,10 @@ def covering_array(questions: Questions) -> list[Assignment]:
 
     rows = AllPairs(list(questions.values.values()), filter_func=possible)
     array = [dict(zip(names, row, strict=True)) for row in rows]
+    # A row that the search began and could not end may have held the only one of a pair.
+    for pair in possible_pairs(questions) - {p for row in array for p in pairs(row)}:
+        completed = (row | dict(pair) for row in array)
+        array.append(next(row for row in completed if possible([*row.values()])))
     missing = possible_pairs(questions) - {p for row in array for p in pairs(row)}
     assert not missing, f"pairs that no row holds: {missing}"
     return array

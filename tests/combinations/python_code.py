@@ -12,7 +12,14 @@ from tests.combinations.facts import Name
 from tests.combinations.kinds import kind_of
 
 # Import name -> distribution, where the two differ.
-DISTRIBUTIONS = {"dotenv": "python-dotenv", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "dotenv": "python-dotenv",
+    "prometheus_client": "prometheus-client",
+    "pydantic_core": "pydantic",  # a part of it, and pinned by it
+    "sklearn": "scikit-learn",
+    "werkzeug": "flask",  # which cannot be without it
+    "yaml": "pyyaml",
+}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")
 
 
@@ -58,7 +65,7 @@ def needs(landing: str, text: str) -> Iterator[Name]:
     tree = parse(landing, text)
     for module, name in _imports(tree):
         top = module.split(".")[0]
-        if top in ("src", "tests", "scripts"):
+        if top in ("benchmarks", "src", "tests", "scripts"):
             yield "module", module
             if name:
                 yield "name", f"{module}.{name}"

@@ -6,49 +6,55 @@ from collections.abc import Iterator
 from tests.combinations.facts import Name, gather
 from tests.combinations.model import Model, Problem, shown
 
-# question -> choice -> the words that only a project with that choice may hold
+# question -> choices -> the words that only a project with one of them may hold
 WORDS = {
-    "data_versioning": {"dvc": r"\.?dvc\w*"},
+    "data_versioning": {("dvc",): r"\.?dvc\w*"},
     "experiment_tracking": {
-        "mlflow": r"mlflow\w*|mlruns",
-        "wandb": r"wandb\w*|weights (?:&|and) biases",
+        ("mlflow",): r"mlflow\w*|mlruns",
+        ("wandb",): r"wandb\w*|weights (?:&|and) biases",
     },
-    "responsible_ai": {"yes": r"shap|fairlearn|responsible[_ ]ai\w*"},
+    "responsible_ai": {("yes",): r"shap|fairlearn|responsible[_ ]ai\w*"},
     "serving": {
-        "fastapi": r"fastapi|uvicorn|starlette|httpx2?|serv(?:e|es|ed|ing)|"
-        r"(?<!\.)apis?|endpoints?"
+        ("fastapi",): r"fastapi",
+        ("flask",): r"flask|gunicorn|werkzeug",
+        ("bentoml",): r"bento\w*",
+        ("fastapi", "bentoml"): r"uvicorn|starlette",
+        ("fastapi", "flask", "bentoml"): r"httpx2?|serv(?:e|es|ed|ing)|"
+        r"(?<!\.)apis?|endpoints?",
     },
-    "deployment": {"docker": r"\.?docker\w*|containers?|containeri[sz]ed?"},
-    "ci": {"github": r"\.?github|(?:tests|deploy)\.yml"},
+    "deployment": {("docker",): r"\.?docker\w*|containers?|containeri[sz]ed?"},
+    "ci": {("github",): r"\.?github|(?:tests|deploy)\.yml"},
 }
 
-# The pins of all choices at once: a constraint installs nothing.
-EXEMPT = {"constraints.txt"}
+# The pins of all choices at once, as a constraint installs nothing; and the benchmark,
+# which names what it compares with.
+EXEMPT = ("constraints.txt", "requirements-bench.txt", "benchmarks/")
 
 
 def traces(model: Model) -> list[Problem]:
     """Return the words of choices that were not made."""
     patterns = {
-        (question, choice): re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
-        for question, choices in WORDS.items()
-        for choice, words in choices.items()
+        (question, choices): re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
+        for question, known in WORDS.items()
+        for choices, words in known.items()
         if question in model.questions.values
     }
 
     def find(landing: str, text: str) -> Iterator[Name]:
-        if landing in EXEMPT:
+        if landing.startswith(EXEMPT):
             return
-        for (question, choice), pattern in patterns.items():
+        for (question, choices), pattern in patterns.items():
             for word in {found.group() for found in pattern.finditer(text)}:
-                yield f"{question}={choice}", word
+                yield f"{question}={'|'.join(choices)}", word
 
     problems = []
     for (sort, word), facts in gather(model, find).items():
-        question, _, choice = sort.partition("=")
+        question, _, choices = sort.partition("=")
         for fact in facts:
             questions = fact.questions(model) | {question}
             for answers in model.questions.assignments(questions):
-                if answers[question] != choice and fact.holds(model, answers):
+                declined = answers[question] not in choices.split("|")
+                if declined and fact.holds(model, answers):
                     message = f"says `{word}` though {sort} was declined"
                     problems.append(Problem(fact.landing, message, shown(answers)))
                     break
@@ -62,5 +68,5 @@ def without_words(model: Model) -> list[str]:
         for question, choices in model.hook.OWNED_PATHS.items()
         if model.questions.declining(question)
         for choice in choices
-        if choice not in WORDS.get(question, {})
+        if not any(choice in choices for choices in WORDS.get(question, {}))
     ]

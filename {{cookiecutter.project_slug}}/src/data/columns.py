@@ -14,23 +14,15 @@ import pandas as pd
 from pandas.api import types
 from pandas.api.typing import NaTType, NAType
 
+from src.data.marks import (
+    BOOLEAN_WORDS,
+    MISSING_MARKS,
+    NONE_WORDS,
+    NUMBER_PATTERN,
+)
+
 Column: TypeAlias = "pd.Series[Any]"
 ColumnType = Literal["integer", "number", "category", "boolean", "date"]
-
-# What stands for "no value" in files. Unlike in pandas, "None" is not among them for
-# categories: it often is an answer ("no disorder"), and would be lost as a class.
-MISSING_MARKS = (
-    *("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>"),
-    *("NaN", "nan", "NaT", "NULL", "null"),
-)
-NONE_WORDS = ("None", "none", "NONE")
-
-# The word for true, the word for false: in lower case, as files spell answers.
-BOOLEAN_WORDS = (
-    *(("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f")),
-    *(("1", "0"), ("1.0", "0.0")),
-)
-NUMBER_PATTERN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def as_text(column: Column) -> Column:

@@ -16,8 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 from src.utils.config import PROJECT_ROOT
 from src.utils.errors import DataError, ModelError
 from src.utils.files import atomic_path, read_json, sha256_of, write_json
@@ -86,6 +84,8 @@ def save_model(pipeline: Any, record: Record, path: Path) -> Record:
     Returns:
         The record as written, with the digest of the model file.
     """
+    import joblib
+
     with atomic_path(path) as partial:
         joblib.dump(pipeline, partial)
         digest = sha256_of(partial)
@@ -139,6 +139,8 @@ def load_model(path: Path) -> tuple[Any, Record]:
             f"{path}: digest is {found}, its record expects {record['model_sha256']}; "
             "the file was changed or replaced, run the training again"
         )
+    import joblib  # not needed by a service whose models are compiled
+
     try:
         # From the bytes that were checked: the file may change in between.
         return joblib.load(io.BytesIO(content)), record
@@ -150,3 +152,44 @@ def load_model(path: Path) -> tuple[Any, Record]:
             f"{path}: cannot be read ({problem}); it was made with {versions}; install "
             "these or run the training again"
         ) from error
+
+
+def export_path(model_path: Path) -> Path:
+    """Return where the export of the model file ``model_path`` is."""
+    return model_path.with_suffix(".onnx")
+
+
+def has_verified_export(record: Record) -> bool:
+    """Return whether an export was held against the model and agreed with it."""
+    return bool((record.get("export") or {}).get("verified"))
+
+
+def load_export(path: Path) -> tuple[bytes, Record]:
+    """Return the verified export of a model, once its digest is the recorded one.
+
+    Args:
+        path: The model file; its record and its export are beside it.
+
+    Returns:
+        The content of the export, and the record.
+
+    Raises:
+        ModelError: If there is none, or its digest is another.
+    """
+    record = load_record(path)
+    export = export_path(path)
+    if not has_verified_export(record):
+        raise ModelError(f"{path}: has no verified export; run the training again")
+    try:
+        content = export.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        message = f"{export}: {reason}; expected an export, run the training again"
+        raise ModelError(message) from None
+    found, expected = hashlib.sha256(content).hexdigest(), record["export"]["sha256"]
+    if found != expected:
+        raise ModelError(
+            f"{export}: digest is {found}, its record expects {expected}; the file "
+            "was changed or replaced, run the training again"
+        )
+    return content, record

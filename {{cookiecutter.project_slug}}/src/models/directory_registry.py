@@ -10,7 +10,7 @@ a killed process left unfinished is not read, and is cut off before the next one
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ from src.models.registry import (
 )
 from src.utils.config import Settings
 from src.utils.errors import ModelError
-from src.utils.files import read_json, write_json
+from src.utils.files import read_json, stamp_of, write_json
 
 HISTORY = "history.jsonl"
 LOCK = ".lock"
@@ -79,6 +79,14 @@ class DirectoryRegistry(ModelRegistry):
                     "event as JSON, restore the file"
                 ) from None
         return events
+
+    def revision(self) -> Hashable | None:
+        """Return the state of the file of the history; see ``ModelRegistry``."""
+        return stamp_of(self.folder / HISTORY)
+
+    def path_of(self, number: int, sha256: str) -> Path:
+        """Return where the model file of a version is; see ``ModelRegistry``."""
+        return self._model_of(number)
 
     def fetch(self, version: Version) -> Path:
         """Return the model file of a version; see ``ModelRegistry``."""

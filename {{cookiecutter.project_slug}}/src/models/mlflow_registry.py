@@ -30,7 +30,7 @@ from src.models.registry import (
     check_digest,
     reigns_of,
 )
-from src.tracking.mlflow_tracker import FAILURES, connect
+from src.tracking.mlflow_connection import FAILURES, connect
 from src.utils.config import Settings
 from src.utils.errors import ModelError, reported
 from src.utils.files import read_json, write_json
@@ -101,11 +101,15 @@ class MlflowRegistry(ModelRegistry):
                 f"({error}); expected events as JSON, restore the tags"
             ) from None
 
+    def path_of(self, number: int, sha256: str) -> Path:
+        """Return where a version is once it is here; see ``ModelRegistry``."""
+        # By digest: another registry that is used later never finds this one's models.
+        return self.cache / sha256 / MODEL
+
     def fetch(self, version: Version) -> Path:
         """Download a version, unless it is here and whole; see ``ModelRegistry``."""
         self._check_known(version, self.history())
-        # By digest: another registry that is used later never finds this one's models.
-        path = self.cache / version.sha256 / MODEL
+        path = self.path_of(version.number, version.sha256)
         if not _is_whole(path, version):
             self.cache.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=self.cache) as folder:

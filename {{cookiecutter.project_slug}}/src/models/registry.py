@@ -10,7 +10,7 @@ can disagree with them, whenever a process is killed.
 
 import getpass
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -186,6 +186,23 @@ class ModelRegistry(ABC):
     @abstractmethod
     def history(self) -> list[Event]:
         """Return all events, oldest first."""
+
+    def revision(self) -> Hashable | None:
+        """Return, at little cost, what is another once the history is.
+
+        Returns:
+            None if only reading the history tells.
+        """
+        return None
+
+    @abstractmethod
+    def path_of(self, number: int, sha256: str) -> Path:
+        """Return where the model file of a version is once it was fetched.
+
+        Args:
+            number: Of the version.
+            sha256: Its digest.
+        """
 
     @abstractmethod
     def fetch(self, version: Version) -> Path:

@@ -1,32 +1,29 @@
-"""Predictions for validated rows, by the model that was loaded."""
+"""Predictions for rows that were read, by the model that was loaded."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from src.data.columns import as_dates, as_text, unreadable
 from src.data.schema import DataSchema
-from src.models.artifact import Record, load_model
-from src.models.release import current_model
+from src.models.artifact import Record
+from src.serving.encoder import RowEncoder
+from src.serving.engine import Engine, load_engine
+from src.serving.rows import InvalidRequest, Row, RowReader
+from src.serving.settings import ServingSettings
 from src.utils.errors import ModelError
 
-Column: TypeAlias = "pd.Series[Any]"
-Problem = dict[str, Any]
+if TYPE_CHECKING:  # a service that is never asked for tables has no need of its memory
+    import pyarrow as pa
 
-
-class InvalidRows(Exception):
-    """Rows hold values that only a look at whole columns finds to be wrong."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        """Take the row, the column and the problem of each such value."""
-        super().__init__(f"{len(problems)} values cannot be used")
-        self.problems = problems
+Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,121 +31,159 @@ class Predictor:
     """A loaded model and its contract.
 
     Attributes:
-        pipeline: The fitted pipeline of scikit-learn: a raw row in, a prediction out.
+        version: What the model is called where it came from.
         record: What the model is and what made it.
         schema: The columns it was trained on.
+        engine: What computes.
+        reader: Reads the rows of requests.
+        encoder: Makes of rows what the engine takes.
+        example: A typical row of the training data; a request may hold it.
+        listed: The values that the schema lists, and None, of each category that has
+            such a list.
+        threshold: The probability from which the second label is predicted; None
+            where the most probable one is.
     """
 
-    pipeline: Any
+    version: str
     record: Record
     schema: DataSchema
+    engine: Engine
+    reader: RowReader
+    encoder: RowEncoder
+    example: Row
+    listed: tuple[tuple[str, frozenset[str | None]], ...]
+    threshold: float | None
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Load a model.
+    def load(cls, path: Path, version: str, serving: ServingSettings) -> Self:
+        """Load a model, and let it predict its own example.
 
         Args:
-            path: A model file with its record beside it, or a place of releases, whose
-                current one is loaded.
+            path: The model file, its record and export beside it.
+            version: What to call it.
+            serving: How rows are read.
 
         Raises:
-            ModelError: If there is no model, or not the one that its record describes.
+            ModelError: If there is no model, it is not the one that its record
+                describes, or it cannot predict.
         """
-        path = current_model(path) if path.is_dir() else path
-        pipeline, record = load_model(path)
+        engine, record = load_engine(path)
         try:
             schema = DataSchema.model_validate(record.get("schema"))
         except ValidationError:
             message = "the record holds no valid schema; run the training again"
             raise ModelError(f"{path}: {message}") from None
-        predictor = cls(pipeline, record, schema)
-        # The first prediction is slow; nobody is to wait for it.
-        predictor.predict([{}])
+        predictor = cls(
+            version,
+            record,
+            schema,
+            engine,
+            RowReader(schema, serving.unknown_categories, serving.max_rows),
+            engine.make_encoder(),
+            record.get("example") or {},
+            tuple(
+                (name, frozenset([*values, None]))
+                for name in schema.features_of("category")
+                if (values := schema.columns[name].values) is not None
+            ),
+            record.get("decision_threshold"),
+        )
+        # The first prediction is slow, too; nobody is to wait for it.
+        predictor._check(path)
         return predictor
 
-    def predict(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def predict(self, rows: list[Row]) -> list[Answer]:
         """Return the answer to each row.
 
         Args:
-            rows: Values by column, already of the types of the schema; dates are text.
+            rows: As the reader returns them.
 
         Returns:
             For each row its ``prediction``, for a classification the
             ``probabilities`` of all labels, and ``unknown``: the columns whose
             category is none that the schema lists.
-
-        Raises:
-            InvalidRows: If a date cannot be read or is out of its limits.
         """
-        frame = pd.DataFrame(rows, columns=self.schema.features)
-        problems = [
-            problem
-            for name in self.schema.features_of("date")
-            for problem in self._date_problems(name, frame[name])
-        ]
-        if problems:
-            raise InvalidRows(problems)
-        unknown = self._unknown_categories(frame)
-        if not hasattr(self.pipeline, "predict_proba"):
-            numbers = np.asarray(self.pipeline.predict(frame), dtype=float)
+        found = self.engine.run(self.encoder.encode(rows)).tolist()
+        classes = self.engine.classes
+        if not classes:
             return [
-                {"prediction": number, "unknown": columns}
-                for number, columns in zip(numbers.tolist(), unknown, strict=True)
+                {"prediction": number, "unknown": self._unknown(row)}
+                for number, row in zip(found, rows, strict=True)
             ]
-        labels = [str(label) for label in self.pipeline.classes_]
-        shares = np.asarray(self.pipeline.predict_proba(frame), dtype=float)
-        predicted = self._labels(shares)
         return [
             {
-                "prediction": labels[best],
-                "probabilities": dict(zip(labels, row, strict=True)),
-                "unknown": columns,
+                "prediction": classes[self._best(shares)],
+                "probabilities": dict(zip(classes, shares, strict=True)),
+                "unknown": self._unknown(row),
             }
-            for best, row, columns in zip(
-                predicted, shares.tolist(), unknown, strict=True
+            for shares, row in zip(found, rows, strict=True)
+        ]
+
+    def predict_table(self, table: pa.Table) -> pa.Table:
+        """Return the answers to the rows of a table.
+
+        Args:
+            table: As ``batch.read_table`` returns it.
+
+        Returns:
+            A column ``prediction``, and for a classification a column ``probability
+            of <label>`` for each label.
+        """
+        import pyarrow as pa
+
+        found = self.engine.run(self.encoder.encode_table(table))
+        classes = self.engine.classes
+        if not classes:
+            return pa.table({"prediction": found})
+        labels = pa.DictionaryArray.from_arrays(self._best_of(found), list(classes))
+        columns = [np.ascontiguousarray(column) for column in found.T]
+        return pa.table(
+            [labels, *columns],
+            ["prediction", *(f"probability of {label}" for label in classes)],
+        )
+
+    def _best(self, shares: list[float]) -> int:
+        """Return the position of the predicted label of a row."""
+        if self.threshold is None:
+            return shares.index(max(shares))
+        return int(shares[1] >= self.threshold)
+
+    def _best_of(self, shares: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return the positions of the predicted labels of many rows."""
+        if self.threshold is None:
+            return shares.argmax(axis=1).astype(np.int32)
+        return (shares[:, 1] >= self.threshold).astype(np.int32)
+
+    def _unknown(self, row: Row) -> list[str]:
+        """Return the columns of a row with a category that the schema lacks."""
+        return [name for name, values in self.listed if row.get(name) not in values]
+
+    def _check(self, path: Path) -> None:
+        """Refuse a model that cannot answer its own example.
+
+        Raises:
+            ModelError: If it cannot.
+        """
+        rows = [self.example]
+        try:
+            if self.example:
+                rows = self.reader.read(json.dumps(self.example).encode())
+            found = self.engine.run(self.encoder.encode(rows)).ravel().tolist()
+        except InvalidRequest as error:
+            raise ModelError(
+                f"{path}: the example in its record is refused: {error.problems}; run "
+                "the training again"
+            ) from None
+        # Whatever goes wrong in there, a model that fails must not replace one that
+        # works.
+        except Exception as error:
+            problem = " ".join(str(error).split())
+            raise ModelError(
+                f"{path}: cannot predict the example in its record ({problem}); run "
+                "the training again"
+            ) from error
+        if not all(map(math.isfinite, found)):
+            raise ModelError(
+                f"{path}: its answer to the example in its record is {found}, expected "
+                "finite numbers; run the training again"
             )
-        ]
-
-    def _labels(self, shares: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return the position of the predicted label, as the pipeline would."""
-        threshold = self.record.get("decision_threshold")
-        if threshold is None:
-            return np.asarray(shares.argmax(axis=1))
-        return np.asarray(shares[:, 1] >= threshold, dtype=np.intp)
-
-    def _date_problems(self, name: str, given: Column) -> list[Problem]:
-        """Return what is wrong with the dates of a column; missing ones are not."""
-        column = self.schema.columns[name]
-        dates = as_dates(given, column.format)
-        checks = [
-            (
-                unreadable(given, dates),
-                f"Input should be a date as {column.format or 'ISO 8601'}",
-            ),
-            (
-                dates < column.min if column.min is not None else None,
-                f"Input should not be before {column.min}",
-            ),
-            (
-                dates > column.max if column.max is not None else None,
-                f"Input should not be after {column.max}",
-            ),
-        ]
-        return [
-            {"row": int(row), "column": name, "problem": problem}
-            for wrong, problem in checks
-            if wrong is not None
-            for row in np.flatnonzero(wrong)
-        ]
-
-    def _unknown_categories(self, frame: pd.DataFrame) -> list[list[str]]:
-        """Return, for each row, the columns with a category the schema lacks."""
-        unknown: list[list[str]] = [[] for _ in range(len(frame))]
-        for name in self.schema.features_of("category"):
-            values = self.schema.columns[name].values
-            if values is None:
-                continue
-            text = as_text(frame[name])
-            for row in np.flatnonzero(text.notna() & ~text.isin(values)):
-                unknown[row].append(name)
-        return unknown

@@ -1,12 +1,5 @@
-"""Runs in MLflow: in a local SQLite file, or on the server that a URI names.
+"""Runs in MLflow; ``mlflow_connection.py`` says in which."""
 
-``MLFLOW_TRACKING_URI`` in the environment wins over ``tracking.uri`` of the
-configuration; without both, runs are in ``mlflow.db`` and files in ``mlruns/``, beside
-the folder of models.
-"""
-
-import logging
-import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -19,8 +12,6 @@ from typing import Any
 from src.tracking.mlflow_environment import URI_NAME
 
 import mlflow
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -29,13 +20,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pandas import DataFrame
 
 from src.models.artifact import LIBRARIES, installed_version
+from src.tracking.mlflow_connection import FAILURES, connect
 from src.tracking.tracker import Tracker, ending
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, TrackingError, reported
 
 MODEL = "model"
-# What a server raises, and where files go: a disk, HTTP, or a bucket without a server.
-FAILURES = (MlflowException, OSError, Boto3Error, BotoCoreError, ClientError)
 
 
 @contextmanager
@@ -52,47 +42,6 @@ def recording() -> Iterator[None]:
     )
     with reported(FAILURES, TrackingError, where, advice):
         yield
-
-
-def connect(settings: Settings) -> tuple[MlflowClient, str]:
-    """Return a client for the configured store, and the experiment to record in.
-
-    The experiment is made if it is not there.
-
-    Raises:
-        ConfigError: If the store cannot be reached.
-    """
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    home = settings.paths.models.parent.resolve()
-    given = os.environ.get(URI_NAME) or settings.tracking.uri
-    uri = given or f"sqlite:///{home / 'mlflow.db'}"
-    home.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
-    name = settings.tracking.experiment or settings.project.name
-    with reported(
-        FAILURES,
-        ConfigError,
-        f"{URI_NAME} or tracking.uri: found {uri!r}, which cannot be used",
-        "start the server, or unset it to record in a local file",
-    ):
-        return client, _experiment(client, name, None if given else home / "mlruns")
-
-
-def _experiment(client: MlflowClient, name: str, folder: Path | None) -> str:
-    """Return the identifier of an experiment; files of a new one go to ``folder``."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    location = folder.as_uri() if folder else None
-    try:
-        return str(client.create_experiment(name, artifact_location=location))
-    except MlflowException:  # another process was faster
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            raise
-        return str(found.experiment_id)
 
 
 class MlflowTracker(Tracker):

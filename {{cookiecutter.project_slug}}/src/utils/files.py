@@ -80,6 +80,19 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not valid JSON: {error}") from None
 
 
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """Return what is another once a file was changed or replaced.
+
+    Returns:
+        Its time of change, size and number on the disk; None if it is not there.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 digest of the file ``path``, as 64 hexadecimal digits."""
     digest = hashlib.sha256()

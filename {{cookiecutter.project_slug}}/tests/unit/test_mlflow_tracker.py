@@ -18,8 +18,9 @@ from src.data.preprocessing import preprocess
 from src.evaluation.promotion import promote
 from src.models.artifact import load_model
 from src.models.registry import make_registry
+from src.tracking import mlflow_connection
 from src.tracking import mlflow_tracker as module
-from src.tracking.mlflow_tracker import connect
+from src.tracking.mlflow_connection import connect
 from src.training.train import train
 from src.utils import cli
 from src.utils.config import Settings
@@ -268,7 +269,8 @@ def server(
     """A server that lives, and to which everything goes that is recorded."""
     mortal, uri = running
     mortal.dies_at("")
-    monkeypatch.setattr(module, "URI_NAME", "MORTAL_URI")  # `tracked` unsets the other
+    for place in (module, mlflow_connection):  # `tracked` unsets the other
+        monkeypatch.setattr(place, "URI_NAME", "MORTAL_URI")
     monkeypatch.setenv("MORTAL_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     return mortal

@@ -1,0 +1,1 @@
+"""What is measured beside other ways of doing the same."""
