@@ -407,7 +407,8 @@ async function start() {
   const answer = await ask("openapi.json");
   if (answer.status === 200 && build(answer.content)) {
     $("form").hidden = false;
-    say("The form holds a typical row. Change what you know, and ask for a prediction.");
+    const begin = Object.keys(typical).length ? "The form holds a typical row. Change" : "Fill in";
+    say(`${begin} what you know, and ask for a prediction.`);
     return;
   }
   const why = answer.status === 200 ? "The service has no model yet." : reasonFor(answer);
