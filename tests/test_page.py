@@ -1,25 +1,27 @@
 """The page of a generated service, used by a person in a real browser.
 
 What it shows is compared with what the service answers to the same rows. Screenshots
-are left in ``build/page/``, to be looked at after a change.
+are left in ``build/page/``, to be looked at after a change. What the samples do not
+have, and what a healthy service does not answer, is made up instead, without a server.
 """
 
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests import readme
-from tests.generating import TEMPLATE, generate
+from tests.generating import FOLDER, TEMPLATE, generate
 from tests.interpreters import interpreter
 from tests.machine import environment, free_port, wait_for
 
@@ -33,7 +35,9 @@ PLAIN = {
 }
 KEY = "a secret of nobody"
 # What the browser itself says to an answer that a test asks for.
-EXPECTED = re.compile(r"Failed to load resource: .* status of (401|422|503)")
+EXPECTED = re.compile(
+    r"Failed to load resource: .*(status of (401|422|500|503)|ERR_FAILED)"
+)
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 # task -> the values that are changed in the form, and how the page words them
@@ -53,7 +57,7 @@ CHANGES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The machine's Chromium; its own one, because to download one takes minutes."""
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -88,12 +92,26 @@ def service(project: Path, variables: dict[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """Open the page; what it complains about in the console fails the test."""
+def opened(
+    browser: Browser,
+    url: str,
+    route: Callable[[Route], None] | None = None,
+    **options: Any,
+) -> Iterator[Page]:
+    """Open the page; what it complains about in the console fails the test.
+
+    Args:
+        browser: Opens it, as nobody who was there before.
+        url: Of the service.
+        route: Answers in place of the service, if given.
+        options: What the window is like.
+    """
     complaints: list[str] = []
     page = browser.new_page(locale="en-US", **options)
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    if route is not None:
+        page.route("**/*", route)
     page.goto(url)
     yield page
     assert not [text for text in complaints if not EXPECTED.search(text)]
@@ -111,9 +129,7 @@ def asked(url: str, rows: Any) -> Any:
 def typical(url: str) -> dict[str, Any]:
     """Return the example row that the service describes itself with."""
     with urlopen(f"{url}/openapi.json") as answer:
-        row: dict[str, Any] = json.load(answer)["components"]["schemas"]["Row"]
-    (example,) = row["examples"]
-    return dict(example)
+        return dict(json.load(answer)["components"]["schemas"]["Row"]["example"])
 
 
 def fill(page: Page, column: str, value: Any) -> None:
@@ -233,7 +249,7 @@ def start(page: Page, task: str) -> None:
         page.get_by_label("API key").fill(KEY)
         page.get_by_label("API key").press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Prediction")
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
     assert not page.get_by_role("heading", name="What moves").count(), "it is typical"
 
 
@@ -309,3 +325,174 @@ def test_people_ask_the_service_on_its_page(
             names_each_refused_value(browser, url)
         with subtests.test("it runs no code of others"):
             runs_no_code_of_others(browser, url)
+
+
+# A schema as no sample has it: each type, optional or not, and names of all kinds.
+HTML = "<img src=x onerror=alert(1)>"
+COLUMNS: dict[str, dict[str, Any]] = {
+    "signed up": {"type": "string", "description": "a date as ISO 8601"},
+    "seen at": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    "born": {"type": "string", "description": "a date as %d.%m.%Y"},
+    "income": {"anyOf": [{"type": "number", "minimum": -1.5}, {"type": "null"}]},
+    "is member": {"type": ["boolean", "null"]},
+    "city": {"type": "string", "enum": ["Lima", "Oslo"]},
+    HTML: {"type": "integer", "maximum": 9, "description": HTML},
+}
+EXAMPLE = {
+    "signed up": "2024-05-01",
+    "seen at": "2024-05-01T12:30:00",
+    "born": "31.12.1999",
+    "income": None,
+    "is member": None,
+    "city": "Oslo",
+    HTML: 3,
+}
+REQUIRED = [name for name in EXAMPLE if EXAMPLE[name] is not None and name != "seen at"]
+
+
+class Fake:
+    """A service of that schema, as the page sees it; it predicts how long a row is.
+
+    Attributes:
+        bodies: The bodies of the requests, in their order.
+        refusals: The answers to the next requests, (status, content, headers) of each.
+        version: Of the model that answers.
+    """
+
+    def __init__(self) -> None:
+        """Read the page from the template."""
+        spec = importlib.util.spec_from_file_location(
+            "page", FOLDER / "src/serving/page.py"
+        )
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.files = module.read_page()
+        self.bodies: list[Any] = []
+        self.refusals: list[tuple[int, Any, dict[str, str]]] = []
+        self.versions = iter("1" * 99)
+
+    def __call__(self, route: Route) -> None:
+        """Answer a request of the page."""
+        path = "/" + route.request.url.split("/", 3)[3]
+        if path in self.files:
+            file = self.files[path]
+            headers = dict(file.headers) | {"Content-Type": file.media_type}
+            route.fulfill(body=file.body, headers=headers)
+        elif path == "/openapi.json":
+            route.fulfill(json=self.document())
+        elif self.refusals:
+            status, content, headers = self.refusals.pop(0)
+            route.fulfill(status=status, json=content, headers=headers)
+        else:
+            body = route.request.post_data_json
+            self.bodies.append(body)
+            rows = body if isinstance(body, list) else [body]
+            found = [{"prediction": len(str(row)), "unknown": []} for row in rows]
+            content = {"model_version": next(self.versions), "predictions": found}
+            route.fulfill(json=content)
+
+    @staticmethod
+    def document() -> dict[str, Any]:
+        """Return what describes it."""
+        reference = {"$ref": "#/components/schemas/Row"}
+        body = {"oneOf": [reference, {"type": "array", "maxItems": 2}]}
+        content = {"application/json": {"schema": body, "example": EXAMPLE}}
+        row = {"properties": COLUMNS, "required": REQUIRED}
+        return {
+            "info": {"title": HTML, "description": HTML},
+            "paths": {"/v1/predict": {"post": {"requestBody": {"content": content}}}},
+            "components": {"schemas": {"Row": row}},
+        }
+
+
+@contextmanager
+def faked(browser: Browser) -> Iterator[tuple[Fake, Page, Callable[[], str]]]:
+    """Open the page of a fake; the function asks it, and returns what it says."""
+    fake = Fake()
+
+    with opened(browser, "http://fake/", fake) as page:
+        button = page.get_by_role("button", name="Predict")
+        expect(button).to_be_visible()
+
+        def ask() -> str:
+            button.click()
+            expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
+            return page.get_by_role("status").inner_text()
+
+        yield fake, page, ask
+
+
+def test_every_type_of_column_has_its_control_and_is_sent_as_it_is(
+    browser: Browser,
+) -> None:
+    with faked(browser) as (fake, page, ask):
+        ask()
+        given = {k: v for k, v in EXAMPLE.items() if v is not None}
+        assert fake.bodies == [given], "what is empty is left out"
+        controls = page.locator("#fields :is(input, select):visible")
+        kinds = controls.evaluate_all("all => all.map(one => one.type)")
+        dates = ["date", "datetime-local", "text"]
+        assert kinds == [*dates, "number", "select-one", "select-one", "number"]
+        assert page.get_by_label("city").locator("option").count() == 2
+        new = {"signed up": "2024-06-02", "income": 1.5, "is member": False}
+        for column, value in (new | {"seen at": None}).items():
+            fill(page, column, value)
+        ask()
+        del given["seen at"]
+        assert fake.bodies[1] == given | new
+
+
+def test_an_explanation_asks_for_as_many_rows_at_once_as_are_allowed(
+    browser: Browser,
+) -> None:
+    with faked(browser) as (fake, page, ask):
+        changed = {"city": "Lima", "is member": True, "income": 2, HTML: 4}
+        for column, value in changed.items():
+            fill(page, column, value)
+        ask()
+        expect(page.locator("#effects")).to_be_visible()
+        row, *parts = fake.bodies
+        assert [len(part) for part in parts] == [2, 2]
+        columns = [column for column in EXAMPLE if column in changed]
+        for column, other in zip(columns, sum(parts, []), strict=True):
+            expected = row | {column: EXAMPLE[column]}
+            assert other == {k: v for k, v in expected.items() if v is not None}
+        assert "Less or nothing: city" in page.inner_text("#details")
+
+
+def test_there_is_no_explanation_by_another_model_than_the_one_that_predicted(
+    browser: Browser,
+) -> None:
+    with faked(browser) as (fake, page, ask):
+        fill(page, "city", "Lima")
+        fake.versions = iter("12")
+        assert "Prediction" in ask()
+        assert len(fake.bodies) == 2
+        assert not page.locator("#effects").count()
+
+
+def test_what_the_service_says_is_shown_as_text(browser: Browser) -> None:
+    with faked(browser) as (fake, page, ask):
+        assert page.title() == page.inner_text("h1") == HTML
+        problem = {"column": HTML, "problem": HTML}
+        fake.refusals = [(422, {"detail": [problem, {"problem": "rows?"}]}, {})]
+        assert ask() == "One column needs another look."
+        assert page.locator(".problem").all_inner_texts()[-1] == HTML
+        assert page.inner_text("#details") == "rows?"
+        assert not page.locator("img").count()
+
+
+def test_a_service_that_cannot_answer_is_spoken_of_in_plain_words(
+    browser: Browser,
+) -> None:
+    with faked(browser) as (fake, page, ask):
+        busy = {"detail": "too much to do"}
+        fake.refusals = [(503, busy, {"Retry-After": "1"}), (500, {}, {})]
+        said = "The service cannot answer now: too much to do. Try again in 1 s."
+        assert ask() == said
+        assert ask() == "The service answered with status 500."
+        page.route("**/v1/predict", lambda route: route.abort())
+        assert ask() == "The service cannot be reached. Is it running?"
+        page.unroute("**/v1/predict")
+        assert "Prediction" in ask()

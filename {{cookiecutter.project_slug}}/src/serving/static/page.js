@@ -79,12 +79,13 @@ function number({ types, minimum, maximum }) {
 function text(example) {
   const input = element("input", { type: "text" });
   if (/^\d{4}-\d\d-\d\d$/.test(example)) input.type = "date";
-  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(example)) {
-    input.type = "datetime-local";
-    input.step = "1";
-  }
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.exec(example);
+  if (time) Object.assign(input, { type: "datetime-local", step: time[1] ? "1" : "60" });
+  // Browsers leave out seconds that are zero, and a format may want them.
+  const seconds = (value) => (time?.[1] && value.length === 16 ? ":00" : "");
+  const read = () => (input.value ? input.value + seconds(input.value) : undefined);
   const fill = (value) => (input.value = value ?? "");
-  return { nodes: [input], read: () => input.value || undefined, fill };
+  return { nodes: [input], read, fill };
 }
 
 /** Return a control that offers values, and room for another one if it is open. */
@@ -218,26 +219,29 @@ function say(words, isWrong = false) {
 
 // The prediction ---------------------------------------------------------------------
 
-/** Send the row in the form, and show what the service says to it. */
+/** Answer a click: busy until the prediction and its explanation are there. */
 async function predict(event) {
   event.preventDefault();
   const mine = ++turn;
+  const isCurrent = () => mine === turn;
+  $("answer").ariaBusy = "true";
   fields.forEach(({ complain }) => complain(""));
   const unreadable = fields.filter(({ isUnreadable }) => isUnreadable());
-  if (unreadable.length) {
+  if (unreadable.length)
     refuse(unreadable.map(({ name }) => ({ column: name, problem: "This cannot be read" })));
-    return;
-  }
-  const row = rowInForm();
-  $("answer").ariaBusy = "true";
+  else await send(rowInForm(), isCurrent);
+  if (isCurrent()) $("answer").ariaBusy = "false";
+}
+
+/** Send a row, and show what the service says to it. */
+async function send(row, isCurrent) {
   const answer = await ask("v1/predict", row);
-  if (mine !== turn) return;
-  $("answer").ariaBusy = "false";
+  if (!isCurrent()) return;
   $("details").replaceChildren();
   if (answer.status === 200) {
     $("key-field").hidden = true;
     show(answer);
-    explain(row, answer, () => mine === turn);
+    await explain(row, answer, isCurrent);
   } else if (answer.status === 401) {
     askForKey();
   } else if (answer.status === 422 && Array.isArray(answer.content.detail)) {
@@ -403,7 +407,8 @@ async function start() {
   const answer = await ask("openapi.json");
   if (answer.status === 200 && build(answer.content)) {
     $("form").hidden = false;
-    say("The form holds a typical row. Change what you know, and ask for a prediction.");
+    const begin = Object.keys(typical).length ? "The form holds a typical row. Change" : "Fill in";
+    say(`${begin} what you know, and ask for a prediction.`);
     return;
   }
   const why = answer.status === 200 ? "The service has no model yet." : reasonFor(answer);
