@@ -40,7 +40,7 @@ def _typical(values: Column, column: ColumnSchema) -> Any:
         case "category":
             return str(values.mode()[0])
         case "date":
-            # One of the dates: between two of them there may be none that can be written.
+            # One of them: what is between two may be no date that can be written.
             date = pd.Timestamp(values.sort_values().iloc[len(values) // 2])
             if column.format is None:
                 return date.isoformat()

@@ -114,7 +114,7 @@ def _table(rows: DataFrame, encoding: Encoding) -> pa.Table:
     for column in encoding.columns:
         values = pa.array(rows[column.name], from_pandas=True)
         if column.type == "category":
-            values = values.cast(pa.string()).dictionary_encode()
+            values = values.cast(pa.string()).dictionary_encode("encode")
         columns[column.name] = values
     return pa.table(columns)
 

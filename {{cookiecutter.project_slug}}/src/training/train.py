@@ -61,6 +61,7 @@ class ModelTrainer(ModelTrainingTemplate):
         self.strategy = strategy
         self.run_id = run_id
         self.threshold: float | None = None
+        self.example: dict[str, Any] = {}
 
     def preprocess(self, data: DataFrame) -> TrainingData:
         """Create the features of the rows, and write them as the feature set.
@@ -74,6 +75,7 @@ class ModelTrainer(ModelTrainingTemplate):
                 f"the training rows have one value in the target column "
                 f"{self.schema.target!r}; expected at least two to tell apart"
             )
+        self.example = typical_row(data, self.schema)
         features = create_features(data, self.schema)
         path = self.settings.paths.features / "train.parquet"
         with atomic_path(path) as partial:
@@ -134,7 +136,6 @@ class ModelTrainer(ModelTrainingTemplate):
         """Save the model with its export and record, and say what came out."""
         path = self.settings.paths.models / MODEL_FILE
         made = self._record(trained_model, metrics)
-        made["example"] = typical_row(data, self.schema)
         export, made["export"] = self._export(trained_model)
         save_model(trained_model.pipeline, made, path, export)
         selection = trained_model.pipeline.named_steps["selection"]
@@ -174,6 +175,7 @@ class ModelTrainer(ModelTrainingTemplate):
             "data": read_json(self.settings.paths.processed / MANIFEST_NAME),
             "configuration": self.settings.model_dump(mode="json", include=DECISIVE),
             "schema": self.schema.model_dump(mode="json"),
+            "example": self.example,
         }
 
 
