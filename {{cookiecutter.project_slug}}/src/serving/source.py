@@ -104,8 +104,18 @@ class PathSource(ModelSource):
         self._sha256 = ""
 
     def candidates(self) -> Candidates:
-        """Return the champion; there is no challenger here."""
+        """Return the champion; there is no challenger here.
+
+        Raises:
+            ModelError: If there is nothing at the path, or nothing was released there.
+        """
         path, name = self._path, None
+        # A service of compiled models does without the model file itself.
+        if not path.exists() and not record_path(path).exists():
+            raise ModelError(
+                f"model_path: {path} is not there, expected a model file or a place of "
+                "releases; `make release` makes one"
+            )
         if path.is_dir():
             path, name = current_model(path), current_release(path)
         sha256 = self._digest_of(path)

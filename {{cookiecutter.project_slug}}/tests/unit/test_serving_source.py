@@ -168,6 +168,17 @@ def test_a_file_without_a_record_is_named_until_it_has_one(
     assert champion_of(source).version != "unknown"
 
 
+def test_a_path_with_nothing_at_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="model_path: .*absent is not there, expected"):
+        PathSource(tmp_path / "absent").candidates()
+
+
+def test_a_model_file_is_not_needed_beside_its_record(tmp_path: Path) -> None:
+    path = save(tmp_path / "model.joblib", 1)
+    path.unlink()
+    assert champion_of(PathSource(path)).sha256
+
+
 def test_a_place_of_releases_names_the_one_in_use(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
