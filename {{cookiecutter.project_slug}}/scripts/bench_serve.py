@@ -89,7 +89,7 @@ def compare(
             print(f"{model}: {service.title}", flush=True)
             place = folder / f"{model}-{name}"
             place.mkdir()
-            test = settings.paths.processed / "test.csv"
+            rows = settings.paths.processed / "train.csv"
             try:
                 found.append(
                     measure(
@@ -97,7 +97,7 @@ def compare(
                         service,
                         python,
                         (model, path),
-                        test,
+                        rows,
                         place,
                         arguments.seconds,
                     )

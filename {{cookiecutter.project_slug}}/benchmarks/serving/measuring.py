@@ -21,7 +21,7 @@ def measure(
     service: Service,
     python: Path,
     model: tuple[str, Path],
-    test_csv: Path,
+    rows_csv: Path,
     folder: Path,
     seconds: float,
 ) -> Measured:
@@ -32,7 +32,7 @@ def measure(
         service: What is measured.
         python: Of the environment that has its packages.
         model: The name of the model, and its file.
-        test_csv: The rows that are asked about.
+        rows_csv: The rows that are asked about.
         folder: An empty one, for its files.
         seconds: How long each load lasts; a third of it warms up.
 
@@ -43,7 +43,7 @@ def measure(
     places = {
         "python": str(python),
         "model": str(path),
-        "test": str(test_csv),
+        "test": str(rows_csv),
         "folder": str(folder),
         "port": str(_free_port()),
     }
@@ -53,7 +53,7 @@ def measure(
 
     variables = {key: filled(text) for key, text in service.variables.items()}
     bodies = folder / "bodies.jsonl"
-    bodies.write_text(service.bodies(sample(test_csv, schema_of(path), ROWS)))
+    bodies.write_text(service.bodies(sample(rows_csv, schema_of(path), ROWS)))
     url = f"http://127.0.0.1:{places['port']}{service.path}"
     target = Target(url, service.headers, bodies)
     if service.prepare:

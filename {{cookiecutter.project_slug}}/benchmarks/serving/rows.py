@@ -18,17 +18,17 @@ def schema_of(model_path: Path) -> DataSchema:
     return DataSchema.model_validate(load_record(model_path)["schema"])
 
 
-def sample(test_csv: Path, schema: DataSchema, count: int) -> list[dict[str, Any]]:
+def sample(rows_csv: Path, schema: DataSchema, count: int) -> list[dict[str, Any]]:
     """Return the first rows of the test set, as JSON has them.
 
     Args:
-        test_csv: The test rows.
+        rows_csv: The rows that are asked about.
         schema: Names the columns to keep: the features.
         count: How many; the rows are repeated if there are fewer.
     """
     text = dict.fromkeys(schema.features_of("category"), str)
     frame = pd.read_csv(
-        test_csv,
+        rows_csv,
         dtype=text,
         usecols=schema.features,
         keep_default_na=False,

@@ -13,13 +13,13 @@ import pandas as pd
 from benchmarks.serving.rows import sample, schema_of
 
 
-def save(model_path: Path, test_csv: Path, folder: Path) -> None:
+def save(model_path: Path, rows_csv: Path, folder: Path) -> None:
     """Write a model with its signature, and nothing that has to be installed."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     import mlflow  # here, because it reads the variable as it is imported
 
     pipeline = joblib.load(model_path)
-    rows = pd.DataFrame(sample(test_csv, schema_of(model_path), 100))
+    rows = pd.DataFrame(sample(rows_csv, schema_of(model_path), 100))
     mlflow.sklearn.save_model(
         pipeline,
         folder,

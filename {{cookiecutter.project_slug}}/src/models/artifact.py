@@ -98,7 +98,7 @@ def save_model(
     if export is None:
         export_path(path).unlink(missing_ok=True)
     else:
-        # An empty one is written, too: DVC wants what a stage is said to write.
+        # An empty one is written, too: a stage writes all that it is said to write.
         with atomic_path(export_path(path)) as partial:
             partial.write_bytes(export)
         if has_verified_export(record):

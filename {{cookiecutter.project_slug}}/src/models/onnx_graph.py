@@ -2,9 +2,9 @@
 
 The graph takes the matrix ``X`` of ``src/models/encoding.py`` and holds the steps that
 were fitted: imputation, indicators, scaling, and the estimator; all in double
-precision, as scikit-learn computes. Trees are written by ``onnx_trees.py``; any other estimator is
-converted by skl2onnx, if it knows it. The metadata of the file say how rows become
-``X`` and which classes there are, so that the file is all that is needed to predict.
+precision, as scikit-learn computes. Trees are written by ``onnx_trees.py``; any other
+estimator is converted by skl2onnx, if it knows it. The metadata of the file say how
+rows become ``X`` and which classes there are: the file is all that is needed to predict.
 """
 
 import json

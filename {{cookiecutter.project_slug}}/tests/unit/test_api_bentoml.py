@@ -4,16 +4,17 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import bentoml
 import pytest
 from starlette.testclient import TestClient
 
-from src.serving.api import Contract, Predictions, nothing
+from src.serving.api import Contract, Predictions, bentoml, nothing
 from src.serving.service import make_service
 from src.serving.settings import ServingSettings
 from tests.fixtures.synthetic import make_settings
 
 KEY = "a secret of nobody"
+# BentoML asks pathspec and pydantic for what they are about to remove.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")

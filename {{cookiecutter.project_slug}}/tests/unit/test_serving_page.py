@@ -25,7 +25,7 @@ def test_every_file_of_the_folder_is_served_as_what_it_is() -> None:
 
 def test_an_installed_package_holds_the_files() -> None:
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["src.serving"]
+    patterns = project["tool"]["setuptools"]["package-data"]["*"]
     packaged = {path for p in patterns for path in FOLDER.parent.glob(p)}
     assert set(FOLDER.iterdir()) <= packaged
 
