@@ -70,8 +70,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The files of projects in which every choice that owns files was made."""
     folder = tmp_path_factory.mktemp("documented")
     made = files(generate(folder / "classification"))
-    other = {"task": "regression", "experiment_tracking": "wandb"}
-    return made | files(generate(folder / "regression", **other))
+    other = {"task": "regression", "experiment_tracking": "wandb", "serving": "flask"}
+    made |= files(generate(folder / "regression", **other))
+    return made | files(generate(folder / "bentoml", serving="bentoml"))
 
 
 def commands() -> set[str]:

@@ -1,6 +1,6 @@
 """The limit of the framework: a row is validated, and the answer is a constant.
 
-    python -m benchmarks.serving.constant MODEL PORT
+python -m benchmarks.serving.constant MODEL PORT
 """
 
 import sys

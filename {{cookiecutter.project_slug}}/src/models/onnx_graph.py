@@ -4,7 +4,7 @@ The graph takes the matrix ``X`` of ``src/models/encoding.py`` and holds the ste
 were fitted: imputation, indicators, scaling, and the estimator; all in double
 precision, as scikit-learn computes. Trees are written by ``onnx_trees.py``; any other
 estimator is converted by skl2onnx, if it knows it. The metadata of the file say how
-rows become ``X`` and which classes there are: the file is all that is needed to predict.
+rows become ``X`` and which classes there are: to predict, the file is all one needs.
 """
 
 import json
