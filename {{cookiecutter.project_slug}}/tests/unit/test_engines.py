@@ -138,7 +138,8 @@ def engines(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Any,
     if target == "numbers":
         pipeline = fit(model_type, "regression").pipeline
     else:
-        pipeline = fit(model_type, classes=3 if target == "three labels" else 2).pipeline
+        classes = 3 if target == "three labels" else 2
+        pipeline = fit(model_type, classes=classes).pipeline
     path = tmp_path_factory.mktemp("engines") / "model.joblib"
     save_model(pipeline, {}, path)
     engine, _ = load_engine(path)
