@@ -54,6 +54,7 @@ SERVICE = [
     "tests/unit/test_batch.py",
     "tests/unit/test_encoder.py",
     "tests/unit/test_engines.py",
+    "tests/unit/test_onnx_export.py",
     "tests/unit/test_openapi.py",
     "tests/unit/test_predictor.py",
     "tests/unit/test_rows.py",

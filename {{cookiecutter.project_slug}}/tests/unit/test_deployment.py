@@ -8,7 +8,13 @@ import pytest
 
 from scripts.deployment import main
 from src.models import release as module
-from src.models.artifact import load_model, record_path, save_model
+from src.models.artifact import (
+    export_path,
+    load_export,
+    load_model,
+    record_path,
+    save_model,
+)
 from src.models.directory_registry import DirectoryRegistry
 from src.models.release import (
     current_model,
@@ -92,6 +98,28 @@ def test_a_model_that_is_not_the_recorded_one_is_not_released(
     assert weight_in_use(location) == 1
     assert len(history(location)) == 1
     assert len(list((location / "releases").iterdir())) == 1
+
+
+def test_the_verified_export_is_released_with_its_model(
+    model_path: Path, location: Path
+) -> None:
+    save_model({"weight": 1}, {"export": {"verified": True}}, model_path, b"compiled")
+    release(model_path, location, keep=5)
+    assert load_export(current_model(location))[0] == b"compiled"
+
+
+def test_a_model_whose_verified_export_is_not_whole_is_not_released(
+    model_path: Path, location: Path
+) -> None:
+    release_weights(model_path, location, 1)
+    save_model({"weight": 2}, {"export": {"verified": True}}, model_path, b"compiled")
+    export_path(model_path).write_bytes(b"compile")
+    with pytest.raises(ModelError, match=r"model\.onnx: digest"):
+        release(model_path, location, keep=5)
+    export_path(model_path).unlink()
+    with pytest.raises(ModelError, match=r"latest_model\.onnx: file not found"):
+        release(model_path, location, keep=5)
+    assert weight_in_use(location) == 1
 
 
 @pytest.mark.parametrize("missing", ["model", "record"])

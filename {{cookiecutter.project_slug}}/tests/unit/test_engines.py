@@ -17,7 +17,9 @@ from src.features.transformation import fitted_steps
 from src.models.artifact import save_model
 from src.models.base import BaseModel
 from src.models.factory import ModelFactory
+from src.models.onnx_graph import export_pipeline
 from src.serving.engine import Engine, load_engine
+from src.serving.onnx_engine import OnnxEngine
 from src.serving.rows import RowReader
 from src.serving.sklearn_engine import FrameEngine, SklearnEngine
 from src.utils.config import FeatureSettings, Task
@@ -35,6 +37,8 @@ COLUMNS: dict[str, dict[str, Any]] = {
 }
 SCHEMA = DataSchema.model_validate({"name": "rows", "columns": COLUMNS})
 MODELS = ("linear", "random_forest", "hist_gradient_boosting")
+TARGETS = ("two labels", "three labels", "numbers")
+TRAINED = [(model, target) for model in MODELS for target in TARGETS]
 PARAMS: dict[str, dict[str, Any]] = {
     "random_forest": {"n_estimators": 5},
     "hist_gradient_boosting": {"max_iter": 5},
@@ -127,23 +131,33 @@ row = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=TRAINED, ids=" ".join)
 def engines(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Any, ...]:
     """A fitted pipeline, and what computes the same."""
-    folder = tmp_path_factory.mktemp(request.param)
-    pipeline = fit(request.param).pipeline
-    save_model(pipeline, {}, folder / "model.joblib")
-    engine, _ = load_engine(folder / "model.joblib")
+    model_type, target = request.param
+    if target == "numbers":
+        pipeline = fit(model_type, "regression").pipeline
+    else:
+        classes = 3 if target == "three labels" else 2
+        pipeline = fit(model_type, classes=classes).pipeline
+    path = tmp_path_factory.mktemp("engines") / "model.joblib"
+    save_model(pipeline, {}, path)
+    engine, _ = load_engine(path)
     assert isinstance(engine, SklearnEngine)
-    return pipeline, engine, FrameEngine(pipeline)
+    export = {"export": {"format": "onnx", "verified": True}}
+    save_model(pipeline, export, path, export_pipeline(pipeline))
+    compiled, _ = load_engine(path)
+    assert isinstance(compiled, OnnxEngine)
+    return pipeline, engine, compiled, FrameEngine(pipeline)
 
 
 @given(rows=st.lists(row, min_size=1, max_size=20))
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=10, deadline=None)
 def test_all_engines_answer_what_the_pipeline_answers_to_a_data_frame(
     engines: tuple[Any, ...], rows: list[dict[str, Any]]
 ) -> None:
     pipeline, *others = engines
     wanted = expected(pipeline, rows)
     for engine in others:
-        np.testing.assert_allclose(answers(engine, rows), wanted, atol=1e-9)
+        found = answers(engine, rows)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)

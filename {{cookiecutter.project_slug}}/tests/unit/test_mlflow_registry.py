@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from src.models.artifact import load_export, save_model
 from src.models.mlflow_registry import MlflowRegistry
 from src.models.registry import ModelRegistry
 from src.utils.errors import ModelError
-from tests.fixtures.registry_suite import Opener, RegistrySuite
+from tests.fixtures.registry_suite import Opener, RegistrySuite, damage_export
 
 # MLflow asks SQLAlchemy for what the latter is about to remove.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -51,6 +52,22 @@ class TestMlflowRegistry(RegistrySuite):
             "delete_registered_model_tag"
         )
         return [(MlflowClient, name) for name in names.split()]
+
+    def test_a_damaged_export_is_fetched_again_and_refused_if_the_store_has_it(
+        self, registry: ModelRegistry, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "exported.joblib"
+        save_model({"weight": 1}, {"export": {"verified": True}}, path, b"compiled")
+        version = registry.register(path, "exported")
+        fetched = registry.fetch(version)
+        damage_export(fetched, b"compile")
+        assert load_export(registry.fetch(version))[0] == b"compiled"
+        damage_export(fetched, None)
+        (stored,) = (tmp_path / "files").rglob("model.onnx")
+        stored.write_bytes(b"compile")
+        with pytest.raises(ModelError, match=r"model\.onnx: digest") as error:
+            registry.fetch(version)
+        assert "\n" not in str(error.value)
 
     def check_consistent(self, registry: ModelRegistry) -> None:
         """The aliases are those of the history, once a pending event is complete."""

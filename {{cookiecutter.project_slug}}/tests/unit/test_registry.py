@@ -13,7 +13,7 @@ from src.models.directory_registry import DirectoryRegistry
 from src.models.registry import make_registry
 from src.utils.errors import ConfigError, ModelError
 from tests.conftest import ProjectMaker
-from tests.fixtures.registry_suite import Opener, RegistrySuite
+from tests.fixtures.registry_suite import Opener, RegistrySuite, damage_export
 
 
 class TestDirectoryRegistry(RegistrySuite):
@@ -64,6 +64,20 @@ def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
     path.write_bytes(content if name == "model.json" else b"other")
     with pytest.raises(ModelError, match="digest"):
         registry.fetch(version)
+
+
+@pytest.mark.parametrize("damage", [b"compile", None])
+def test_a_version_whose_export_is_not_whole_is_refused(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    path = tmp_path / "exported.joblib"
+    save_model({"weight": 1}, {"export": {"verified": True}}, path, b"compiled")
+    registry = DirectoryRegistry(tmp_path / "registry")
+    version = registry.register(path, "exported")
+    damage_export(registry.fetch(version), damage)
+    with pytest.raises(ModelError, match=r"model\.onnx: (digest|file)") as error:
+        registry.fetch(version)
+    assert "\n" not in str(error.value)
 
 
 def test_a_damaged_history_is_reported_with_its_line(tmp_path: Path) -> None:

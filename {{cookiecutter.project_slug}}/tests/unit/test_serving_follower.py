@@ -1,6 +1,7 @@
 """Which models are loaded, whatever happens to the files and to the source."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from src.models.artifact import load_model, record_path, save_model
+from src.models.artifact import export_path, load_model, record_path, save_model
 from src.models.directory_registry import DirectoryRegistry
 from src.models.registry import make_registry
 from src.models.registry import Version
@@ -61,7 +62,8 @@ class Project:
 
     def add(self, weight: int, **content: Any) -> Version:
         path = self.folder / f"{weight}.joblib"
-        save_model({"weight": weight, **content}, {"weight": weight}, path)
+        record = {"weight": weight, "export": {"verified": True}}
+        save_model({"weight": weight, **content}, record, path, b"compiled")
         return self.registry.register(path, "trained")
 
     def promote(self, weight: int, **content: Any) -> Path:
@@ -183,6 +185,15 @@ def damage_digest(path: Path) -> None:
     record.write_text(f"{text[:start]}{'0' * 64}{text[start + 64:]}", encoding="utf-8")
 
 
+def damage_export(path: Path) -> None:
+    export = export_path(path)
+    export.write_bytes(export.read_bytes()[:-1])
+
+
+def lose_export(path: Path) -> None:
+    export_path(path).unlink()
+
+
 def lose_model(path: Path) -> None:
     path.unlink()
 
@@ -191,7 +202,14 @@ def lose_record(path: Path) -> None:
     record_path(path).unlink()
 
 
-DAMAGES = [damage_bytes, damage_digest, lose_model, lose_record]
+DAMAGES = [
+    damage_bytes,
+    damage_digest,
+    damage_export,
+    lose_export,
+    lose_model,
+    lose_record,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
@@ -226,7 +244,7 @@ def test_a_champion_that_cannot_be_loaded_is_tried_again_only_if_it_changes(
     assert errors(caplog) == [
         "version 1 is refused, none answers: it cannot predict",
     ]
-    path.with_suffix(".onnx").write_bytes(b"")
+    os.utime(path, (0, 0))
     assert project.versions() == (None, None)
     assert project.loads == ["1", "1"]
 
