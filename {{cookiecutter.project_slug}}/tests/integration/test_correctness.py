@@ -67,7 +67,6 @@ FITS = {
 # Besides these, only what writes the file knows of it.
 READERS_OF_THE_TEST_SET = {
     "notebooks/analysis/analyse_errors.ipynb",
-    "scripts/bench_serve.py",  # asks a service for predictions of them
     "scripts/evaluation.py",
     "src/evaluation/promotion.py",
     "src/evaluation/run.py",
