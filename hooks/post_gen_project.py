@@ -53,6 +53,7 @@ SERVICE = [
     "tests/integration/test_contract.py",
     "tests/unit/test_batch.py",
     "tests/unit/test_encoder.py",
+    "tests/unit/test_bench_serve.py",
     "tests/unit/test_engines.py",
     "tests/unit/test_onnx_export.py",
     "tests/unit/test_openapi.py",

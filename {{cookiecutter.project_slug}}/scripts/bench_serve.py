@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.batch import in_process
 from benchmarks.serving.load import LoadError, check_wrk, cores
 from benchmarks.serving.measuring import measure
 from benchmarks.serving.report import Measured, checks, content, draw, table
-from benchmarks.serving.services import services
+from benchmarks.serving.services import OURS, services
 from benchmarks.serving.training import MODELS, prepare, trained
 from src.utils.cli import run
 from src.utils.config import load_settings
@@ -50,12 +51,12 @@ def main() -> None:
     check_wrk()
     settings = load_settings()
     with tempfile.TemporaryDirectory() as folder:
-        found, missing = compare(arguments, Path(folder))
+        found, batches, missing = compare(arguments, Path(folder))
     report = settings.paths.reports / "serving_benchmark.json"
     machine = _machine(arguments.seconds)
-    write_json(report, content(found, {}, missing, machine))
+    write_json(report, content(found, batches, missing, machine))
     draw(found, report.with_suffix(".png"))
-    print("", *table(found), "", *checks(found, {}), sep="\n")
+    print("", *table(found), "", *checks(found, batches), sep="\n")
     for name, reason in missing.items():
         print(f"not measured: {name}: {reason}")
     print(f"\n{_said(machine)}\n{report}\n{report.with_suffix('.png')}")
@@ -63,7 +64,7 @@ def main() -> None:
 
 def compare(
     arguments: argparse.Namespace, folder: Path
-) -> tuple[list[Measured], dict[str, str]]:
+) -> tuple[list[Measured], dict[str, dict[str, float]], dict[str, str]]:
     """Measure each service with each model.
 
     Args:
@@ -71,14 +72,19 @@ def compare(
         folder: An empty one.
 
     Returns:
-        What was measured, and why what was not.
+        What was measured, the rows of tables in a second by model, and why what was
+        not measured was not.
     """
     print("preparing the data")
     settings = prepare(load_settings(), folder)
-    found, missing = [], {}
+    found: list[Measured] = []
+    batches: dict[str, dict[str, float]] = {}
+    missing: dict[str, str] = {}
+    rows = settings.paths.processed / "train.csv"
     for model in arguments.models:
         print(f"{model}: training")
         path = trained(settings, model)
+        batches[model] = {"in process": in_process(path, rows)}
         for name, service in services().items():
             if name in arguments.skip:
                 continue
@@ -89,7 +95,6 @@ def compare(
             print(f"{model}: {service.title}", flush=True)
             place = folder / f"{model}-{name}"
             place.mkdir()
-            rows = settings.paths.processed / "train.csv"
             try:
                 found.append(
                     measure(
@@ -104,7 +109,10 @@ def compare(
                 )
             except LoadError as error:
                 missing[name] = str(error)
-    return found, missing
+    for one in found:
+        if one.service == OURS and one.batch_rate is not None:
+            batches[one.model]["over HTTP"] = one.batch_rate
+    return found, batches, missing
 
 
 def _machine(seconds: float) -> dict[str, Any]:

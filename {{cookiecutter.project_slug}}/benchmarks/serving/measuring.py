@@ -5,6 +5,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from benchmarks.serving.batch import over_http, table_of
 from benchmarks.serving.load import LoadError, Target, full, partial
 from benchmarks.serving.report import Measured
 from benchmarks.serving.rows import sample, schema_of
@@ -66,6 +67,12 @@ def measure(
         full(target, seconds / 3)
         load = full(target, seconds)
         part = partial(target, SHARE * load.rate, seconds)
+        memory = server.memory_mb()  # before the libraries for tables are there
+        batch_rate = None
+        if service.batch_path:
+            batch_url = f"http://127.0.0.1:{places['port']}{service.batch_path}"
+            table = table_of(path, rows_csv)
+            batch_rate = over_http(batch_url, service.headers, table)
         return Measured(
             service=name,
             title=service.title,
@@ -75,8 +82,9 @@ def measure(
             p99_ms=load.p99_ms,
             part_rate=part.rate,
             part_p99_ms=part.p99_ms,
-            memory_mb=server.memory_mb(),
+            memory_mb=memory,
             start_seconds=server.start_seconds,
+            batch_rate=batch_rate,
         )
 
 

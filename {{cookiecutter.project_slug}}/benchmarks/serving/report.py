@@ -32,6 +32,7 @@ class Measured:
         part_p99_ms: As ``p99_ms``, at a part of the load.
         memory_mb: What its processes held after the load.
         start_seconds: From its start to the first prediction.
+        batch_rate: Rows of tables in a second.
     """
 
     service: str
@@ -44,6 +45,7 @@ class Measured:
     part_p99_ms: float
     memory_mb: float | None
     start_seconds: float
+    batch_rate: float | None = None
 
 
 @dataclass(frozen=True)

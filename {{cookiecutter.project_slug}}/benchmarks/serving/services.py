@@ -31,8 +31,9 @@ class Service:
     Attributes:
         title: What the table calls it.
         command: What starts it, with ``{python}``, ``{model}``, ``{port}``, ``{test}``
-            (the test rows) and ``{folder}`` (for its own files) to be filled in.
+            (the rows) and ``{folder}`` (for its own files) to be filled in.
         path: Where it takes predictions.
+        batch_path: Where it takes tables, if it is measured.
         packages: What must be installed for it.
         body: The body of a request about a row.
         headers: Sent with each request.
@@ -43,6 +44,7 @@ class Service:
     title: str
     command: str
     path: str = "/predict"
+    batch_path: str | None = None
     packages: tuple[str, ...] = ()
     body: Callable[[Row], Any] = lambda row: row
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +75,7 @@ def services() -> dict[str, Service]:
             "this project, all middleware on",
             "{python} -m src.serving.api",
             path=PATH,
+            batch_path=f"{PATH}/batch",
             headers={"X-API-Key": API_KEY},
             variables={
                 "SERVING_MODEL_PATH": "{model}",

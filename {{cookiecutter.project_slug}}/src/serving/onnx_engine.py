@@ -10,6 +10,9 @@ from src.models.encoding import Encoding
 from src.serving.engine import Engine
 from src.utils.errors import ModelError
 
+# What is computed on so many rows stays in the cache of the processor.
+CHUNK_ROWS = 512
+
 
 class OnnxEngine(Engine):
     """A model that training has exported; the file says how rows are encoded."""
@@ -47,5 +50,8 @@ class OnnxEngine(Engine):
 
     def run(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probabilities or the numbers of rows; see ``Engine``."""
-        found: NDArray[np.float64] = self._run(self._outputs, {"X": X})[0]
-        return found
+        if len(X) <= CHUNK_ROWS:
+            found: NDArray[np.float64] = self._run(self._outputs, {"X": X})[0]
+            return found
+        parts = [X[at : at + CHUNK_ROWS] for at in range(0, len(X), CHUNK_ROWS)]
+        return np.concatenate([self._run(self._outputs, {"X": p})[0] for p in parts])
