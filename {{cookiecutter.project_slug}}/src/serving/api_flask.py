@@ -11,8 +11,11 @@ bodies have the same limit.
 
 import socket
 import time
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from selectors import EVENT_READ
 from types import FrameType
 from typing import Any
 
@@ -35,7 +38,8 @@ SPARE_THREADS = 8
 KEEP_ALIVE_SECONDS = 5
 # How often the end of the process looks for connections that are not used any more.
 POLL_SECONDS = 0.2
-# How long a connection that ends stays open for a caller who has not read it all.
+# How long a connection that ends stays open for a caller who has not read it all, and
+# how long one that nobody uses is kept at the end.
 LINGER_SECONDS = 1.0
 # In memory, where there is such a place: all other places may be read-only.
 SHARED_MEMORY = Path("/dev/shm")
@@ -90,6 +94,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 before = self.nr_conns
                 self.accept(listener)
             listener.close()
+        last = time.monotonic() + LINGER_SECONDS
+        for conn in self.keepalived_conns:
+            conn.timeout = min(conn.timeout, last)
 
     def handle(self, conn: Any) -> Any:
         """Answer on a connection; see that it can be closed at once if it is to be.
@@ -98,9 +105,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for callers to close theirs.
         """
         is_kept = super().handle(conn)
-        if not is_kept or not self.alive:
+        if not is_kept:
             _wait_for_end(conn.sock)
         return is_kept
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """Keep a connection at the end, too, whose last answer did not say that it ends.
+
+        The caller may have sent another request by now.
+        """
+        if self.alive or fs.exception() or not fs.result():
+            super().finish_request(conn, fs)
+            return
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + LINGER_SECONDS
+        self.keepalived_conns.append(conn)
+        readable = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, EVENT_READ, readable)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for something to do, and not for the whole time that there is."""

@@ -21,7 +21,8 @@ from src.serving.settings import ServingSettings
 # most do, must be the ones to close it: a request may be on its way when we do.
 KEEP_ALIVE_SECONDS = 75
 POLL_SECONDS = 0.05
-# How long callers who came at the very end have for their requests.
+# How long new callers are let in at the end, as others learn late that they are to go
+# elsewhere, and how long connections stay that nobody uses.
 LAST_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
@@ -54,11 +55,12 @@ def serve(app: Any, gate: Gate, serving: ServingSettings) -> None:
 
 
 class DrainingServer(uvicorn.Server):
-    """Answers on all connections that there are before it closes them.
+    """Answers all who ask before it closes their connections.
 
     From the signal on, each answer says that its connection ends, so that callers go
-    elsewhere; who comes is still let in. The server ends when nobody is connected any
-    more, or after some time.
+    elsewhere; who comes is still let in for a moment. The server ends when nobody is
+    connected any more, when all who are have asked nothing for a moment, or after some
+    time.
     """
 
     def __init__(self, config: uvicorn.Config, gate: Gate, seconds: float) -> None:
@@ -76,18 +78,23 @@ class DrainingServer(uvicorn.Server):
         """Drain, then end as uvicorn does."""
         self._gate.is_draining = True
         logger.info("about to end, in %g seconds at the latest", self._seconds)
-        await self._until_unused(self._seconds)
+        await self._until_unused(min(self._seconds, LAST_SECONDS))
         await self._stop_listening()
-        await self._until_unused(LAST_SECONDS)
+        await self._until_unused(max(self._seconds - LAST_SECONDS, LAST_SECONDS))
         await super().shutdown(sockets)
 
     async def _until_unused(self, seconds: float) -> None:
-        """Wait until nobody is connected, for so long at most."""
-        end = time.monotonic() + seconds
-        while self.server_state.connections and not self.force_exit:
-            if time.monotonic() > end:
+        """Wait until nobody is connected or asks, for so long at most."""
+        state, answered = self.server_state, -1
+        now = used = time.monotonic()
+        end = now + seconds
+        while state.connections and not self.force_exit and now < end:
+            if state.tasks or state.total_requests != answered:
+                answered, used = state.total_requests, now
+            elif now - used >= LAST_SECONDS:
                 return
             await asyncio.sleep(POLL_SECONDS)
+            now = time.monotonic()
 
     async def _stop_listening(self) -> None:
         """Close the door, and let in who stands before it.

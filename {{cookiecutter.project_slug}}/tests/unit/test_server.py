@@ -6,12 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvicorn
 
+from src.serving import server
 from src.serving.server import DrainingServer
 
 ASK = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -27,6 +29,7 @@ class Running:
             log_config=None,
             interface="asgi3",
             lifespan="off",
+            timeout_graceful_shutdown=0,
         )
         self.server = DrainingServer(config, self.gate, seconds)
         self.busy, self.free = threading.Event(), threading.Event()
@@ -59,9 +62,13 @@ class Running:
         return not self.thread.is_alive()
 
 
+MOMENT = 0.5
+
+
 @pytest.fixture
-def run() -> Iterator[Callable[[float], Running]]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], Running]]:
     """A function that starts a server, which drains for so many seconds at most."""
+    monkeypatch.setattr(server, "LAST_SECONDS", MOMENT)
     started: list[Running] = []
 
     def start(seconds: float) -> Running:
@@ -123,7 +130,7 @@ def test_what_is_under_way_is_finished(run: Callable[..., Running]) -> None:
     assert running.is_over(within=2)
 
 
-def test_who_comes_while_it_drains_is_let_in(run: Callable[..., Running]) -> None:
+def test_who_comes_in_the_first_moment_is_let_in(run: Callable[..., Running]) -> None:
     running = run(10)
     with running.connect() as idle:
         ask(idle)
@@ -133,15 +140,49 @@ def test_who_comes_while_it_drains_is_let_in(run: Callable[..., Running]) -> Non
             assert ask(late).endswith(b"True")
 
 
-def test_who_stays_and_asks_nothing_is_not_waited_for_longer_than_allowed(
+def test_callers_who_never_stop_asking_do_not_keep_it_from_ending(
     run: Callable[..., Running],
 ) -> None:
-    running = run(0.2)
+    running = run(10)
+    answers = []
+
+    def keep_asking() -> None:
+        with suppress(ConnectionRefusedError):
+            while True:
+                with running.connect() as caller:
+                    answers.append(ask(caller))
+
+    callers = [threading.Thread(target=keep_asking) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.1)
+    running.signal()
+    assert running.is_over(within=4)
+    for caller in callers:
+        caller.join()
+    assert answers[-1].endswith(b"True")
+
+
+def test_who_stays_and_asks_nothing_is_not_waited_for(
+    run: Callable[..., Running],
+) -> None:
+    running = run(10)
     with running.connect() as idle:
         ask(idle)
         running.signal()
         assert running.is_over(within=4)
         assert idle.recv(1) == b""
+
+
+def test_what_is_under_way_is_not_waited_for_longer_than_allowed(
+    run: Callable[..., Running],
+) -> None:
+    running = run(0.2)
+    with running.connect() as caller:
+        caller.sendall(ASK % b"slow")
+        running.busy.wait()
+        running.signal()
+        assert running.is_over(within=4)
 
 
 def test_who_stands_before_the_door_when_it_is_closed_is_let_in(
