@@ -12,16 +12,39 @@ key, and its bodies have the same limit.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from src.serving import openapi
-from src.serving.asgi import ContractMiddleware
+from src.serving.asgi import ContractMiddleware, Receive, Scope, Send
 from src.serving.server import serve
-from src.serving.service import make_service
+from src.serving.service import Service, make_service
 from src.serving.settings import ServingSettings, load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
+
+
+class Application(FastAPI):
+    """FastAPI with the contract before it.
+
+    What FastAPI does for each request, whatever answers it, takes a good part of the
+    time of a prediction: requests of the contract are answered before that.
+    """
+
+    def __init__(self, service: Service, **options: Any) -> None:
+        """Take the service, and what FastAPI takes."""
+        super().__init__(**options)
+        self.add_middleware(ContractMiddleware, gate=service.gate)
+        self._paths = frozenset(route.path for route in service.routes)
+        self._contract = ContractMiddleware(super().__call__, service.gate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or the life of the process from its start to its end."""
+        if scope["type"] == "http" and scope["path"] in self._paths:
+            await self._contract(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -55,8 +78,7 @@ def create_app(
             service.stop()
 
     # The service describes itself, and has its page instead of Swagger's from a CDN.
-    app = FastAPI(openapi_url=None, lifespan=lifespan)
-    app.add_middleware(ContractMiddleware, gate=service.gate)
+    app = Application(service, openapi_url=None, lifespan=lifespan)
     app.state.service = service
     own = app.openapi
     service.describe = lambda: openapi.merged(service.document(), own())

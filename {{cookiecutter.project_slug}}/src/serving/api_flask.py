@@ -110,7 +110,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return is_kept
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
-        """Keep a connection at the end, too, whose last answer did not say that it ends.
+        """Keep a connection at the end, too, if its last answer did not say that it ends.
 
         The caller may have sent another request by now.
         """

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from src.serving.messages import Header, Refused, Response
-from src.serving.middleware import GONE, Exchange, Gate
+from src.serving.middleware import GONE, SECURITY_HEADERS, Exchange, Gate
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -118,8 +118,9 @@ async def _send(response: Response, headers: list[Header], send: Send) -> None:
         (b"content-type", response.media_type.encode("latin-1")),
         (b"content-length", b"%d" % len(response.body)),
         *_raw(headers),
-        *_raw(response.headers),
     ]
+    if response.headers:
+        raw += _raw(response.headers)
     start = {"type": "http.response.start", "status": response.status, "headers": raw}
     await send(start)
     await send({"type": "http.response.body", "body": response.body})
@@ -127,4 +128,14 @@ async def _send(response: Response, headers: list[Header], send: Send) -> None:
 
 def _raw(headers: Iterable[Header]) -> list[RawHeader]:
     """Return headers as ASGI has them."""
-    return [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]
+    return [FIXED.get(header) or _encoded(header) for header in headers]
+
+
+def _encoded(header: Header) -> RawHeader:
+    """Return a header as ASGI has it."""
+    name, value = header
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
+# The headers that are in every answer are encoded once.
+FIXED = {header: _encoded(header) for header in SECURITY_HEADERS}

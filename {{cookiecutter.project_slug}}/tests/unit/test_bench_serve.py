@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving.report import Measured, checks, content, draw, table
-from benchmarks.serving.services import BENTOML, CONSTANT, FRAME, MLFLOW, OURS
+from benchmarks.serving.services import CONSTANT, FRAME, OURS
 from scripts import bench_serve
 from src.utils.errors import ProjectError
 
@@ -48,18 +48,13 @@ def test_a_latency_above_its_limit_is_not_met() -> None:
 
 
 def test_the_table_names_every_service_and_the_picture_is_drawn(tmp_path: Path) -> None:
-    found = [measured(name, 100.0) for name in (OURS, FRAME, BENTOML, MLFLOW)]
+    found = [measured(name, 100.0) for name in (OURS, CONSTANT, FRAME)]
     text = "\n".join(table(found))
     assert all(one.title in text for one in found)
     draw(found, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
     kept = content(found, {}, {"limit": "not installed"}, MACHINE)
-    assert [one["service"] for one in kept["services"]] == [
-        OURS,
-        FRAME,
-        BENTOML,
-        MLFLOW,
-    ]
+    assert [one["service"] for one in kept["services"]] == [OURS, CONSTANT, FRAME]
     assert kept["not_measured"] == {"limit": "not installed"}
 
 
