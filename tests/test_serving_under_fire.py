@@ -87,6 +87,18 @@ while True:
     time.sleep(1)
 """
 
+# All checks of schemathesis but two.
+CHECKS = """
+[checks]
+# Some values are read more widely than described, such as a number for a category.
+negative_data_rejection.enabled = false
+
+[[operations]]
+include-path = "/v1/predict/batch"
+# The document cannot say what a table holds, not even that a CSV is not empty.
+checks.positive_data_acceptance.enabled = false
+"""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -264,12 +276,9 @@ def test_what_the_document_says_holds_for_whatever_is_asked(
     command = shutil.which("schemathesis", path=path)
     assert command, "schemathesis is not installed; `make setup` installs it"
     examples = "60" if project.framework == "fastapi" else "15"
-    checks = (
-        "not_a_server_error,status_code_conformance,content_type_conformance,"
-        "response_headers_conformance,response_schema_conformance"
-    )
+    (project.folder / "schemathesis.toml").write_text(CHECKS)
     address = f"http://127.0.0.1:{server.port}/openapi.json"
-    options = ["--checks", checks, "--max-examples", examples, "--seed", "1"]
+    options = ["--max-examples", examples, "--seed", "1"]
     options += ["--phases", "examples,coverage,fuzzing", "--continue-on-failure"]
     done = subprocess.run(
         [command, "run", address, *options],

@@ -16,6 +16,7 @@ from pydantic_core import (
     core_schema,
 )
 
+from src.data.marks import MISSING_MARKS
 from src.data.schema import ColumnSchema, DataSchema
 from src.serving.values import read_boolean, read_date, read_text
 
@@ -26,6 +27,8 @@ UnknownCategories = Literal["answer", "refuse"]
 MAX_FOUND_CHARACTERS = 60
 # Beyond, forests of scikit-learn, which compare in single precision, answer nothing.
 MAX_NUMBER = 3.4028234663852886e38
+# Of texts that are no mark of a missing value; as JavaScript reads patterns, too.
+PRESENT = rf"^(?!\s*({'|'.join(MISSING_MARKS).replace('?', '[?]')})\s*$)"
 MAX_INTEGER = 2.0**63 - 1024  # the largest one that floating point holds, below 2**63
 
 
@@ -272,6 +275,8 @@ def _described(
                 content["enum"] = [*column.values, *([None] if optional else [])]
             elif column.values:
                 content["examples"] = column.values
+            if "enum" not in content and not optional:
+                content["pattern"] = PRESENT
     if optional:
         content["type"] = [content["type"], "null"]
     description = [column.description] if column.description else []

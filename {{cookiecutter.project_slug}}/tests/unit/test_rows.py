@@ -1,11 +1,13 @@
 """Rows: what a request may hold, and how what it may not is named."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from src.data.marks import MISSING_MARKS
 from src.data.schema import ColumnSchema, DataSchema
 from src.serving.rows import InvalidRequest, Problem, RowReader, UnknownCategories
 
@@ -172,3 +174,16 @@ def test_the_json_schema_shows_the_columns() -> None:
     assert properties["city"]["examples"] == ["Lima", "Oslo"]
     refusing = RowReader(SCHEMA, "refuse", 1).json_schema()["properties"]
     assert refusing["city"]["enum"] == ["Lima", "Oslo", None]
+
+
+@pytest.mark.parametrize("text", [*MISSING_MARKS, " NA ", " ", "Nancy", "no NA", "a?"])
+def test_the_json_schema_allows_a_required_text_if_it_is_read_as_one(text: str) -> None:
+    properties = RowReader(SCHEMA, "answer", 1).json_schema()["properties"]
+    assert "pattern" not in properties["city"]
+    is_allowed = re.search(properties["size"]["pattern"], text) is not None
+    try:
+        read({**ROW, "size": text})
+    except InvalidRequest:
+        assert not is_allowed
+    else:
+        assert is_allowed
