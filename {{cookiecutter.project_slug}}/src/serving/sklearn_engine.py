@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from src.features.creation import FeatureColumn
 from src.models.artifact import Record, load_model
-from src.models.encoding import DATE_PARTS, Encoding, InputColumn
+from src.models.encoding import Encoding, InputColumn
 from src.models.pipeline_encoding import encoding_of
 from src.serving.encoder import RowEncoder
 from src.serving.engine import Engine
@@ -128,7 +128,7 @@ def _blocks(pipeline: Any, encoding: Encoding) -> list[Block]:
     Raises:
         ModelError: If a part is none that works on the encoded rows.
     """
-    places = _places(encoding)
+    places = encoding.places
     transformation = pipeline.named_steps["transformation"]
     blocks: list[Block] = []
     for name, transformer, columns in transformation.transformers_:
@@ -143,17 +143,6 @@ def _blocks(pipeline: Any, encoding: Encoding) -> list[Block]:
         else:
             raise ModelError(f"the feature step {name!r} works on data frames only")
     return blocks
-
-
-def _places(encoding: Encoding) -> dict[str, int]:
-    """Return the column of the matrix in which each created feature is."""
-    names: list[str] = []
-    for column in encoding.columns:
-        if column.type == "date":
-            names += [f"{column.name}: {part}" for part in DATE_PARTS]
-        else:
-            names.append(column.name)
-    return {name: place for place, name in enumerate(names)}
 
 
 def _on_arrays(transformer: Any, places: list[int]) -> Block:
