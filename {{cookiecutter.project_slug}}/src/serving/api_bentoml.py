@@ -17,7 +17,14 @@ from src.serving import bentoml_environment  # noqa: F401
 
 import bentoml
 
-from src.serving.asgi import App, ContractMiddleware, Receive, Scope, Send
+from src.serving.asgi import (
+    App,
+    ContractFirst,
+    ContractMiddleware,
+    Receive,
+    Scope,
+    Send,
+)
 from src.serving.messages import Refused
 from src.serving.server import serve
 from src.serving.service import Service, make_service
@@ -81,7 +88,8 @@ def main() -> None:
     serving = load_serving_settings()
     service = make_service(settings, serving)
     SERVICE.add_asgi_middleware(Contract, service=service)
-    serve(SERVICE.to_asgi(is_main=False), service.gate, serving)
+    app = ContractFirst(SERVICE.to_asgi(is_main=False), service)
+    serve(app, service.gate, serving)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from src.serving import openapi
-from src.serving.asgi import ContractMiddleware, Receive, Scope, Send
+from src.serving.asgi import ContractFirst, ContractMiddleware, Receive, Scope, Send
 from src.serving.server import serve
 from src.serving.service import Service, make_service
 from src.serving.settings import ServingSettings, load_serving_settings
@@ -26,25 +26,24 @@ from src.utils.config import Settings
 
 
 class Application(FastAPI):
-    """FastAPI with the contract before it.
-
-    What FastAPI does for each request, whatever answers it, takes a good part of the
-    time of a prediction: requests of the contract are answered before that.
-    """
+    """FastAPI with the contract before it, and in its description."""
 
     def __init__(self, service: Service, **options: Any) -> None:
         """Take the service, and what FastAPI takes."""
         super().__init__(**options)
+        self.state.service = self._service = service
+        service.describe = self.openapi
+        # What a team adds passes the same gate.
         self.add_middleware(ContractMiddleware, gate=service.gate)
-        self._paths = frozenset(route.path for route in service.routes)
-        self._contract = ContractMiddleware(super().__call__, service.gate)
+        self._answer = ContractFirst(super().__call__, service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the life of the process from its start to its end."""
-        if scope["type"] == "http" and scope["path"] in self._paths:
-            await self._contract(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        await self._answer(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the contract and of what a team adds."""
+        return openapi.merged(self._service.document(), super().openapi())
 
 
 def create_app(
@@ -78,12 +77,7 @@ def create_app(
             service.stop()
 
     # The service describes itself, and has its page instead of Swagger's from a CDN.
-    app = Application(service, openapi_url=None, lifespan=lifespan)
-    app.state.service = service
-    own = app.openapi
-    service.describe = lambda: openapi.merged(service.document(), own())
-    app.openapi = service.describe  # type: ignore[method-assign]
-    return app
+    return Application(service, openapi_url=None, lifespan=lifespan)
 
 
 def main() -> None:

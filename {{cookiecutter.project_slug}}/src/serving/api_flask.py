@@ -52,6 +52,7 @@ def create_app(service: Service) -> Flask:
         service: What answers the routes of the contract.
     """
     app = Flask(__name__, static_folder=None)
+    # Flask's own way to wrap an application, which its types do not know.
     app.wsgi_app = ContractMiddleware(  # type: ignore[assignment, method-assign]
         app.wsgi_app, service.gate
     )
@@ -65,6 +66,9 @@ def create_app(service: Service) -> Flask:
         return {"detail": detail}, error.code or 500
 
     return app
+
+
+# Gunicorn carries no types, so that its classes count as Any: hence the ignores below.
 
 
 class ProjectLogger(Logger):  # type: ignore[misc]

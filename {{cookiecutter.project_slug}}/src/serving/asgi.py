@@ -6,6 +6,7 @@ from typing import Any
 
 from src.serving.messages import Header, Refused, Response
 from src.serving.middleware import GONE, SECURITY_HEADERS, Exchange, Gate
+from src.serving.service import Service
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -110,6 +111,25 @@ class ContractMiddleware:
             await send(message)
 
         await self._app(scope, receive_again, send_with_headers)
+
+
+class ContractFirst:
+    """Answers the contract before an application of a framework is asked.
+
+    What a framework does for each request, whatever answers it, takes a good part of
+    the time of a prediction, and may keep some of its memory.
+    """
+
+    def __init__(self, app: App, service: Service) -> None:
+        """Take the application that all other requests go to, and the service."""
+        self._app = app
+        self._paths = frozenset(route.path for route in service.routes)
+        self._contract = ContractMiddleware(app, service.gate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or the life of the process from its start to its end."""
+        is_ours = scope["type"] == "http" and scope["path"] in self._paths
+        await (self._contract if is_ours else self._app)(scope, receive, send)
 
 
 async def _send(response: Response, headers: list[Header], send: Send) -> None:

@@ -24,21 +24,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.data_download import download
 from src.data.preprocessing import preprocess
-from src.data.schema import DataSchema, write_schema
+from src.data.schema import write_schema
 from src.models.artifact import load_model
 from src.models.registry import ModelRegistry, Version, make_registry
 from src.training.train import train
 from src.utils.config import PROJECT_ROOT, Settings
-from tests.fixtures.synthetic import TARGET, make_frame, make_settings
+from tests.fixtures.serving import ROW, SCHEMA
+from tests.fixtures.synthetic import make_frame, make_settings
 
 KEY = "a secret of nobody"
-ROW = {
-    "income": 61.5,
-    "age": 40,
-    "city": "Oslo",
-    "member": True,
-    "signed up": "2024-05-01",
-}
 MAX_ROWS = 20
 MAX_BODY_BYTES = 8_000
 MAX_BATCH_ROWS = 400
@@ -92,23 +86,6 @@ EXAMPLES = {
 }
 
 
-def make_schema() -> DataSchema:
-    columns: dict[str, dict[str, Any]] = {
-        "income": {"type": "number", "max_missing": 0.2},
-        "age": {"type": "integer", "min": 18, "max": 79},
-        "city": {
-            "type": "category",
-            "max_missing": 0.2,
-            "values": ["Cairo", "Lima", "Oslo"],
-        },
-        "member": {"type": "boolean"},
-        "signed up": {"type": "date", "min": "2024-01-01", "max": "2024-12-31"},
-        "comment": {"type": "category", "role": "ignored", "max_missing": 1.0},
-        TARGET: {"type": "category", "role": "target"},
-    }
-    return DataSchema.model_validate({"name": "Synthetic", "columns": columns})
-
-
 class Project(NamedTuple):
     """A project with two trained models, and a registry that may have a champion."""
 
@@ -136,7 +113,7 @@ def make_project(folder: Path) -> Project:
             export={"format": "onnx"},
         )
         if not models:
-            write_schema(make_schema(), settings.data.schema_path)
+            write_schema(SCHEMA, settings.data.schema_path)
             download(settings)
             preprocess(settings)
         train(settings)
