@@ -15,6 +15,7 @@ CONNECTIONS = 32
 # At a part of the load, each connection asks about every so many milliseconds.
 PERIOD_MS = 15.0
 PROBES = 3
+PROBED = 100  # requests of each of them, or those of a second
 
 
 class LoadError(ProjectError):
@@ -104,8 +105,9 @@ def partial(target: Target, rate: float, seconds: float) -> Load:
     connections = min(max(2, round(rate * PERIOD_MS / 1000)), 100)
     period = 1000 * connections / rate
     pause = period
+    probed = min(max(1.0, PROBED / rate), seconds)
     for _ in range(PROBES):  # the time of an answer is a part of the period
-        probe = _wrk(target, min(1.0, seconds), connections, pause)
+        probe = _wrk(target, probed, connections, pause)
         pause = max(0.1, pause + period - 1000 * connections / probe.rate)
     return _wrk(target, seconds, connections, pause)
 

@@ -55,12 +55,15 @@ def running(
     core, _ = cores()
     # Compiled modules are what people have; without them every start is slow.
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    # Some of them start others, which are beside their Python.
+    path = f"{Path(command[0]).parent}{os.pathsep}{inherited['PATH']}"
+    paths = {"PATH": path, "PYTHONPATH": str(PROJECT_ROOT)}
     with log.open("wb") as output:
         start = time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=PROJECT_ROOT,
-            env={**inherited, "PYTHONPATH": str(PROJECT_ROOT), **variables},
+            env={**inherited, **paths, **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
