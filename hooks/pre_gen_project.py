@@ -30,7 +30,7 @@ EMAIL = re.compile(r"[^@\s<>()\[\],;:\"\\]+@[\w-]+(\.[\w-]+)+")
 URL = re.compile(r"https?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
 # These end a line, or are no characters at all, for a YAML or a TOML file.
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
-SEPARATORS = ",;\t|"  # of a CSV file, as src/data/tables.py of the project reads it
+SEPARATORS = ",;\t|"  # of a CSV file, as src/data/ingestion.py of the project reads it
 TABLE = "a CSV, CSV.gz or Parquet file"
 # Written for post_gen_project.py, which names it too.
 RECORD = ".cookiecutter-existing.json"

@@ -1,117 +1,100 @@
-"""From what files and requests hold to the types of the data schema, column by column.
+"""From what files and requests hold to the types of the data schema.
 
-Every function here treats each value by itself, so one row is read as it would be in
-any other company: training, tests and prediction see the same. What cannot be read as
-the type asked for becomes missing; validation reports it.
+Each value is converted by itself, so that training, tests and prediction read a row
+alike. What cannot be read as its type becomes missing; validation reports it.
 """
 
-import math
 from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
-from pandas.api.typing import NaTType, NAType
 
-from src.data.marks import (
-    BOOLEAN_WORDS,
-    MISSING_MARKS,
-    NONE_WORDS,
-    NUMBER_PATTERN,
-)
-from src.data.schema import ColumnType
+from src.data.schema import BOOLEAN_WORDS, MISSING_VALUES, NUMBER_PATTERN
+from src.data.schema import ColumnType, DataSchema
 
 Column: TypeAlias = "pd.Series[Any]"
+BOOLEANS = {word: float(word == pair[0]) for pair in BOOLEAN_WORDS for word in pair}
 
 
-def as_text(column: Column) -> Column:
-    """Return the values as text without surrounding blanks, missing ones as NaN.
-
-    Whole numbers lose their decimals (``3.0`` is ``"3"``): a column of codes reads the
-    same whether a missing value among them made the file's type float or not.
-    """
-    if column.dtype != "str":
-        texts = [_text_of(value) for value in column.astype("object")]
-        column = pd.Series(texts, column.index, dtype="str", name=column.name)
-    text = column.str.strip()
-    return text.mask(text.isin(MISSING_MARKS))
-
-
-def as_numbers(column: Column) -> Column:
-    """Return the values as float64; infinite ones are missing, as no model takes them.
-
-    Text is converted by ``astype``: ``pandas.to_numeric`` is up to one unit in the last
-    place off, so a number would change by being written and read.
-    """
-    if types.is_numeric_dtype(column) or types.is_bool_dtype(column):
-        values = column.astype("Float64").to_numpy("float64", na_value=np.nan)
-        numbers = pd.Series(values, index=column.index, name=column.name)
-    else:
-        text = as_text(column)
-        is_number = text.str.fullmatch(NUMBER_PATTERN).fillna(False).astype(bool)
-        numbers = text.where(is_number).astype("float64")
-    return numbers.replace([np.inf, -np.inf], np.nan)
-
-
-def as_booleans(column: Column) -> Column:
-    """Return true/false, yes/no, y/n, t/f and 1/0 as the float64 numbers 1 and 0."""
-    text = as_text(column).str.lower()
-    answers = pd.Series(np.nan, index=column.index, name=column.name, dtype="float64")
-    answers[text.isin([yes for yes, _ in BOOLEAN_WORDS])] = 1.0
-    answers[text.isin([no for _, no in BOOLEAN_WORDS])] = 0.0
-    return answers
-
-
-def as_dates(column: Column, date_format: str | None = None) -> Column:
-    """Return the values as datetime64[us] in UTC, without the time zone.
-
-    Microseconds, not nanoseconds: those end in 2262, before the 9999-12-31 that many
-    systems write for "for ever".
-
-    Args:
-        column: Dates, or text.
-        date_format: How ``strptime`` reads the text; ISO 8601 if None.
-    """
-    if types.is_datetime64_any_dtype(column):
-        dates = pd.to_datetime(column, utc=True)
-    else:
-        text = as_text(column)
-        dates = pd.to_datetime(
-            text, format=date_format or "ISO8601", utc=True, errors="coerce"
-        )
-    return dates.dt.tz_localize(None).astype("datetime64[us]")
+def to_schema_types(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
+    """Return the columns that both have, in the schema's order and as its types."""
+    columns = {
+        name: convert(frame[name], column.type, column.format)
+        for name, column in schema.columns.items()
+        if name in frame.columns
+    }
+    return pd.DataFrame(columns, frame.index)
 
 
 def convert(column: Column, kind: ColumnType, date_format: str | None) -> Column:
-    """Return ``column`` as the type that the data schema names."""
-    match kind:
-        case "integer" | "number":
-            return as_numbers(column)
-        case "boolean":
-            return as_booleans(column)
-        case "date":
-            return as_dates(column, date_format)
-        case "category":
-            return as_text(column)
+    """Return numbers and booleans as float64, categories as text, dates as dates."""
+    if kind == "category":
+        return as_text(column)
+    if kind == "date":
+        return as_dates(column, date_format)
+    if kind == "boolean":
+        return as_text(column).str.lower().map(BOOLEANS).astype("float64")
+    return as_numbers(column)
 
 
-def unreadable(column: Column, converted: Column) -> Column:
-    """Return where ``column`` holds a value that ``convert`` could not read."""
-    text = as_text(column)
-    return text.notna() & ~text.isin(NONE_WORDS) & converted.isna()
+def as_text(column: Column) -> Column:
+    """Return the values as text without surrounding blanks, missing ones as NaN."""
+    if column.dtype != "str":
+        values = column.astype("object")
+        column = values.map(_text_of, na_action="ignore").astype("str")
+    text = column.str.strip()
+    return text.mask(text.isin(MISSING_VALUES))
 
 
-def _text_of(value: object) -> str | None:
-    """Return any value as text, None for a missing one; dates in ISO 8601."""
-    match value:
-        case None | NaTType() | NAType():
-            return None
-        case float() if math.isnan(value):
-            return None
-        case float() if value.is_integer():
-            return str(int(value))
-        case datetime():
-            return value.isoformat()
-        case _:
-            return str(value)
+def as_numbers(column: Column) -> Column:
+    """Return the values as float64; infinite ones, as no model takes them, as NaN."""
+    if not (types.is_numeric_dtype(column) or types.is_bool_dtype(column)):
+        text = as_text(column)
+        # Not by pandas.to_numeric, which may be one unit in the last place off.
+        column = text.where(text.str.fullmatch(NUMBER_PATTERN))
+    return column.astype("float64").replace([np.inf, -np.inf], np.nan)
+
+
+def as_dates(column: Column, date_format: str | None = None) -> Column:
+    """Return dates, or text in a format (or ISO 8601), as datetime64[us] in UTC."""
+    if types.is_datetime64_any_dtype(column):
+        dates = pd.to_datetime(column, utc=True)
+    else:
+        date_format, text = date_format or "ISO8601", as_text(column)
+        dates = pd.to_datetime(text, format=date_format, utc=True, errors="coerce")
+    # Not nanoseconds, which end in 2262: many write 9999-12-31 for "for ever".
+    return dates.dt.tz_localize(None).astype("datetime64[us]")
+
+
+def dates_as_text(dates: Column, date_format: str) -> Column:
+    """Return dates in a format, which may ask for the time zone, that is UTC."""
+    return dates.dt.tz_localize("UTC").dt.strftime(date_format)
+
+
+def example_row(rows: pd.DataFrame, schema: DataSchema) -> dict[str, Any]:
+    """Return the medians and most frequent answers of typed rows, as JSON has them."""
+    row: dict[str, Any] = {}
+    for name in schema.features:
+        values, column = rows[name].dropna(), schema.columns[name]
+        if values.empty:
+            row[name] = None
+        elif column.type in ("integer", "number"):
+            median = float(values.median())
+            row[name] = round(median) if column.type == "integer" else median
+        elif column.type == "date":
+            # One of them: what is between two may be no date that can be written.
+            date = values.sort_values().iloc[[len(values) // 2]]
+            texts = dates_as_text(date, column.format) if column.format else date
+            row[name] = as_text(texts).iloc[0]
+        else:
+            row[name] = (bool if column.type == "boolean" else str)(values.mode()[0])
+    return row
+
+
+def _text_of(value: object) -> str:
+    # 3.0 is "3": a missing value among whole numbers makes all of them float in a file.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,148 +1,178 @@
 """A first data schema from the data themselves, for a person to review.
 
-What is inferred errs on the side of accepting the next delivery of the same data:
-
-- a number may not become negative if it never was; it has no other limit;
-- a category lists its values only if each was seen ``MIN_ROWS_PER_VALUE`` times, as
-  otherwise another rare one is to be expected;
-- the share of missing values may grow by ``MISSING_MARGIN``;
-- a column that no model can learn from (constant, empty, an identifier) or that gives
-  the target away is ignored, with the reason in its description.
+It errs on the side of accepting the next delivery of the same data. A column that no
+model can learn from (constant, empty, an identifier) or that gives the target away is
+ignored, with the reason in its description.
 """
 
 import math
 import re
 from difflib import get_close_matches
+from itertools import product
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from pandas.api import types
 
-from src.data.columns import Column, as_numbers, as_text, convert
-from src.data.detection import Detected, detect
-from src.data.leakage import find_leaks
-from src.data.schema import TARGET_TYPES, ColumnSchema, ColumnType, DataSchema
+from src.data.columns import Column, as_dates, as_numbers, as_text, convert
+from src.data.schema import BOOLEAN_WORDS, NONE_WORDS, NUMBER_PATTERN, TARGET_TYPES
+from src.data.schema import ColumnSchema, ColumnType, DataSchema
 from src.utils.config import Task
 from src.utils.errors import DataError
 
 MAX_LISTED_VALUES = 20
-MIN_ROWS_PER_VALUE = 10
-MISSING_MARGIN = 0.1
-# With fewer rows, chance alone makes values distinct.
+MIN_ROWS_PER_VALUE = 10  # with a rarer one, a category is taken to have others, too
+MISSING_MARGIN = 0.1  # by which the share of missing values may grow
+# With fewer rows, chance alone makes values distinct, or a column equal to the target.
 MIN_ROWS_TO_JUDGE = 20
 IDENTIFIER_SHARE = 0.9  # of distinct values, from which text identifies the row
 NAMED_IDENTIFIER_SHARE = 0.5  # the same for whole numbers in a column called an id
 IDENTIFIER_NAME = re.compile(r"(^|[\W_])(id|uuid|guid)$|(^|[\W_a-z])(Id|ID)$")
-ADVICE = "set `task` or `data.target` in config/pipeline_config.yaml accordingly"
+EXACT = 1e-5  # of the target's spread, within which a sum counts as the target
+
+# Leading zeros (00501), and digits too many for float64 to tell the numbers apart.
+CODE_PATTERN = r"[+-]?0[0-9].*|[0-9]{16,}"
+ISO_DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"
+DAYS = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d"),
+    *("%Y.%m.%d", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
+)
+TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+DATE_FORMATS = [day + time for day, time in product(DAYS, TIMES)]
 
 
 def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> DataSchema:
-    """Infer the data contract from data.
-
-    Args:
-        frame: The rows as ``read_table`` gives them.
-        target: The column to predict.
-        name: What to call the data set.
-        task: Decides the type that the target must have.
-
-    Returns:
-        A schema that ``frame`` satisfies.
-
-    Raises:
-        DataError: If the target is not there or does not suit the task, or if no
-            column is left to predict it from.
-    """
+    """Infer a schema, called ``name``, that the rows of ``read_table`` keep."""
     if target not in frame.columns:
-        names = [str(column) for column in frame.columns]
+        names = list(frame.columns)
         near = get_close_matches(target, names, n=1) or names[:20]
-        raise DataError(
-            f"{name}: no column {target!r}; did you mean one of {near}? "
-            "Set data.target in config/pipeline_config.yaml"
-        )
-    columns = {}
-    for column in frame.columns:
-        if column == target:
-            columns[column] = _infer_target(frame[column], name, task)
-        else:
-            columns[column] = _infer_column(frame[column])
-    _ignore_leaks(frame, columns, target, task)
-    if not any(column.role == "feature" for column in columns.values()):
+        raise DataError(f"{name}: no column {target!r} (data.target), perhaps {near}?")
+    columns = {column: _infer_column(frame[column]) for column in frame.columns}
+    columns[target] = _infer_target(frame[target], name, task)
+    features = [name for name, column in columns.items() if column.role == "feature"]
+    if task == "classification":
+        reason = "each of its values stands for one class of the target"
+        leaks = {n: reason for n in features if _renames(frame[n], frame[target])}
+    else:
+        numeric = [n for n in features if columns[n].type in ("integer", "number")]
+        leaks = _sums(frame[numeric].apply(as_numbers), as_numbers(frame[target]))
+    if set(leaks) != set(features):  # else there is nothing but them to learn from
+        columns |= {leak: _ignored(columns[leak], leaks[leak]) for leak in leaks}
+    elif not features:
         reasons = {n: c.description for n, c in columns.items() if c.role == "ignored"}
         raise DataError(f"{name}: no column to predict {target!r} from: {reasons}")
     description = f"Inferred from {len(frame)} rows."
     return DataSchema(name=name, description=description, columns=columns)
 
 
+def detect_type(column: Column) -> tuple[ColumnType, list[str]]:
+    """Return the strictest type that every value fits, and the formats of its dates."""
+    text = as_text(column).dropna()
+    text = text[~text.isin(NONE_WORDS)]
+    words = set(text.str.lower().unique())
+    if types.is_bool_dtype(column) or any(words == set(p) for p in BOOLEAN_WORDS):
+        return "boolean", []
+    if types.is_datetime64_any_dtype(column):
+        return "date", []
+    if text.empty:
+        return "category", []
+    if types.is_float_dtype(column):
+        return "number", []
+    if text.str.fullmatch(NUMBER_PATTERN).all():
+        if text.str.fullmatch(CODE_PATTERN).any():
+            return "category", []
+        whole = text.str.fullmatch(r"[+-]?[0-9]+").all()
+        return "integer" if whole else "number", []
+    if text.str.fullmatch(ISO_DATE_PATTERN).all() and as_dates(text).notna().all():
+        return "date", []
+    formats = _date_formats(text)
+    return "date" if formats else "category", formats
+
+
+def _date_formats(text: Column) -> list[str]:
+    """Return formats that read all values as dates, and differ in what they read."""
+    found: dict[tuple[Any, ...], str] = {}
+    for date_format in DATE_FORMATS:
+        if pd.isna(pd.to_datetime(text.iloc[0], format=date_format, errors="coerce")):
+            continue  # the quick way to rule most formats out
+        dates = as_dates(text, date_format)
+        if dates.notna().all():
+            found.setdefault(tuple(dates), date_format)
+    return list(found.values())
+
+
 def _infer_column(column: Column) -> ColumnSchema:
     """Return what to expect of a column that is not the target."""
-    detected = detect(column)
-    text = as_text(column)
-    reason = _reason_to_ignore(column, text, detected)
-    if reason:
-        return _ignored(detected.type, detected.format, reason)
-    return ColumnSchema(
-        type=detected.type,
-        description=detected.remark,
-        format=detected.format,
-        max_missing=_max_missing(convert(column, detected.type, detected.format)),
-        min=_least(column, detected.type),
-        values=_values(text) if detected.type == "category" else None,
-    )
+    kind, formats = detect_type(column)
+    counts = as_text(column).value_counts()
+    complete = len(counts) <= MAX_LISTED_VALUES and counts.min() >= MIN_ROWS_PER_VALUE
+    rules: dict[str, Any] = {"format": formats[0] if formats else None}
+    rules["values"] = sorted(counts.index) if kind == "category" and complete else None
+    if len(formats) > 1:
+        rules["description"] = f"Could also be {formats[1]}: check the format."
+    schema = _with_limits(column, kind, **rules)
+    reason = _reason_to_ignore(column, kind)
+    return _ignored(schema, reason) if reason else schema
 
 
 def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
-    """Return what to expect of the target.
-
-    Raises:
-        DataError: If its values do not suit the task.
-    """
-    text = as_text(column)
-    classes = sorted(text.dropna().unique())
-    found = detect(column).type
-    problem = f"{name}: the target {column.name!r} "
+    """Return what to expect of the target; DataError if it does not suit the task."""
+    present = as_text(column).dropna()
+    classes = sorted(present.unique())
+    kind, _ = detect_type(column)
+    problem = ""
     if len(classes) < 2:
-        values = f"only the value {classes[0]!r}" if classes else "no value"
-        raise DataError(f"{problem}holds {values}; there is nothing to predict")
-    if task == "classification":
+        problem = f"has only the values {classes}; there is nothing to predict"
+    elif task == "classification":
         many = len(classes) > MAX_LISTED_VALUES
-        if many and (found == "number" or len(classes) > len(text.dropna()) / 2):
-            raise DataError(
-                f"{problem}has {len(classes)} distinct values in {len(text)} rows, "
-                f"expected a few classes for classification; {ADVICE}"
-            )
-        kind: ColumnType = "category"
-    else:
-        if found == "boolean" and as_numbers(column).notna().any():
-            found = "integer"
-        if found not in TARGET_TYPES[task]:
-            unread = text[as_numbers(column).isna()].dropna()
-            raise DataError(
-                f"{problem}holds {len(unread)} values that are no numbers, such as "
-                f"{unread.iloc[0]!r}; regression needs numbers; {ADVICE}"
-            )
-        kind = found
-    return ColumnSchema(
-        type=kind,
-        role="target",
-        description="What the model predicts.",
-        max_missing=_max_missing(convert(column, kind, None)),
-        min=_least(column, kind),
-        values=classes if kind == "category" else None,
-    )
+        if many and (kind == "number" or len(classes) > len(present) / 2):
+            problem = f"has {len(classes)} distinct values in {len(column)} rows"
+        kind = "category"
+    elif kind == "boolean" and as_numbers(column).notna().any():
+        kind = "integer"
+    elif kind not in TARGET_TYPES[task]:
+        is_code = present.str.fullmatch(CODE_PATTERN)
+        example = present[as_numbers(present).isna() | is_code].iloc[0]
+        problem = f"holds values that are no numbers, such as {example!r}"
+    if problem:
+        advice = "set task or data.target in config/pipeline_config.yaml"
+        raise DataError(f"{name}: the target {column.name!r} {problem}; {advice}")
+    listed = classes if kind == "category" else None
+    text = "What the model predicts."
+    return _with_limits(column, kind, role="target", description=text, values=listed)
 
 
-def _reason_to_ignore(column: Column, text: Column, detected: Detected) -> str:
+def _with_limits(column: Column, kind: ColumnType, **rules: Any) -> ColumnSchema:
+    """Return a schema with the least value and the share of gaps to accept."""
+    values = convert(column, kind, rules.get("format"))
+    percent = math.ceil(round((float(values.isna().mean()) + MISSING_MARGIN) * 100, 6))
+    if kind in ("integer", "number") and values.min() >= 0:
+        rules["min"] = 0
+    return ColumnSchema(type=kind, max_missing=min(percent / 100, 1.0), **rules)
+
+
+def _ignored(column: ColumnSchema, reason: str) -> ColumnSchema:
+    """Return a column without rules, whose description says why it is ignored."""
+    description = f"Ignored: {reason}."
+    rules = column.model_dump(include={"type", "format"})
+    return ColumnSchema(**rules, role="ignored", max_missing=1, description=description)
+
+
+def _reason_to_ignore(column: Column, kind: ColumnType) -> str:
     """Return why no model can learn from the column; empty if one might."""
-    present = text.dropna()
-    if present.empty:
-        return "it holds no value"
+    present = as_text(column).dropna()
     distinct = present.nunique()
-    if distinct == 1 and len(present) == len(text):
+    if distinct == 0:
+        return "it holds no value"
+    if distinct == 1 and len(present) == len(column):
         return f"every row holds {present.iloc[0]!r}"
     if len(present) < MIN_ROWS_TO_JUDGE:
         return ""
     share = distinct / len(present)
-    if detected.type == "category" and share > IDENTIFIER_SHARE:
+    if kind == "category" and share > IDENTIFIER_SHARE:
         return "nearly every row has a value of its own, like an identifier"
-    if detected.type == "integer":
+    if kind == "integer":
         if IDENTIFIER_NAME.search(str(column.name)) and share > NAMED_IDENTIFIER_SHARE:
             return "it is an identifier by its name and its values"
         numbers = as_numbers(column).dropna()
@@ -151,46 +181,32 @@ def _reason_to_ignore(column: Column, text: Column, detected: Detected) -> str:
     return ""
 
 
-def _ignore_leaks(
-    frame: pd.DataFrame, columns: dict[str, ColumnSchema], target: str, task: Task
-) -> None:
-    """Ignore the columns that give the target away, unless there are no others."""
-    features = [name for name, column in columns.items() if column.role == "feature"]
-    numeric = [n for n in features if columns[n].type in ("integer", "number")]
-    others = [name for name in features if name not in numeric]
-    leaks = find_leaks(frame, numeric, others, target, task)
-    if set(leaks) == set(features):
-        return
-    for name, reason in leaks.items():
-        columns[name] = _ignored(columns[name].type, columns[name].format, reason)
+def _renames(column: Column, target: Column) -> bool:
+    """Return whether the values and the classes correspond one to one."""
+    pairs = pd.DataFrame({"a": as_text(column), "b": as_text(target)}).dropna()
+    counts = {*pairs.nunique(), len(pairs.drop_duplicates())}
+    return len(pairs) >= MIN_ROWS_TO_JUDGE and len(counts) == 1
 
 
-def _ignored(kind: ColumnType, date_format: str | None, reason: str) -> ColumnSchema:
-    """Return a column without rules, whose description says why it is ignored."""
-    return ColumnSchema(
-        type=kind,
-        role="ignored",
-        format=date_format,
-        max_missing=1.0,
-        description=f"Ignored: {reason}.",
-    )
+def _sums(numbers: pd.DataFrame, target: Column) -> dict[str, str]:
+    """Return the columns that give a number away, with the reason."""
+    # One by one first: a column with gaps has no place in the sum below.
+    same = [n for n in numbers.columns if _sums_to(numbers[[n]].dropna(), target)]
+    parts = _sums_to(numbers.drop(columns=same).dropna(axis="columns"), target)
+    leaks = dict.fromkeys(same, "it is the target in other units")
+    return leaks | dict.fromkeys(parts, "the target is a weighted sum of such columns")
 
 
-def _max_missing(values: Column) -> float:
-    """Return the share of missing values to accept, in whole hundredths."""
-    share = float(values.isna().mean()) + MISSING_MARGIN
-    return min(1.0, math.ceil(round(share * 100, 6)) / 100)
-
-
-def _least(column: Column, kind: ColumnType) -> int | None:
-    """Return 0 for numbers that are never negative."""
-    if kind not in ("integer", "number"):
-        return None
-    return 0 if as_numbers(column).min() >= 0 else None
-
-
-def _values(text: Column) -> list[str] | None:
-    """Return the values of a category if they look complete."""
-    counts = text.value_counts()
-    complete = len(counts) <= MAX_LISTED_VALUES and counts.min() >= MIN_ROWS_PER_VALUE
-    return sorted(counts.index) if complete else None
+def _sums_to(columns: pd.DataFrame, target: Column) -> list[str]:
+    """Return the columns whose weighted sum, by least squares, is the target."""
+    goal = target.reindex(columns.index).dropna()
+    columns = columns.loc[goal.index]
+    columns = columns.loc[:, columns.std() > 0]
+    if len(goal) < max(MIN_ROWS_TO_JUDGE, 2 * columns.shape[1]) or not goal.std() > 0:
+        return []
+    features = ((columns - columns.mean()) / columns.std()).to_numpy("float64")
+    goals = ((goal - goal.mean()) / goal.std()).to_numpy("float64")
+    weights = np.linalg.lstsq(features, goals, rcond=None)[0]
+    if np.abs(features @ weights - goals).max() > EXACT:
+        return []
+    return [str(n) for n, w in zip(columns, weights, strict=True) if abs(w) > EXACT]

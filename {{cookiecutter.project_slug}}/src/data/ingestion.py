@@ -1,90 +1,66 @@
-"""Bringing the source into ``data/raw/``, unchanged, with its digest beside it."""
+"""Bringing the source into ``data/raw/``, unchanged, and reading tables."""
 
+import csv
+import gzip
 import hashlib
 import logging
 import re
 import shutil
-import time
+import warnings
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote
 
-from src.data.download import DownloadError, stream_to
+import pandas as pd
+import requests
+from pandas.errors import ParserWarning
+from pyarrow import ArrowException
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+from urllib3.util import Retry
+
 from src.utils.config import PROJECT_ROOT, Settings
-from src.utils.errors import DataError
-from src.utils.files import sha256_of, write_text
+from src.utils.errors import DataError, reported
+from src.utils.files import atomic_path, sha256_of, write_text
 
-ATTEMPTS = 4
-FIRST_WAIT_SECONDS = 1.0  # doubled after each failed attempt
-DIGEST_SUFFIX = ".sha256"
+# What another attempt may change: time-outs, too many requests, errors of the server.
+PASSING = (408, 425, 429, *range(500, 600))
+RETRY = Retry(3, backoff_factor=1, status_forcelist=PASSING, raise_on_status=False)
+UNREADABLE = (OSError, EOFError, ValueError, ArrowException, ParserWarning)
 
 log = logging.getLogger(__name__)
+# It would log the address of each attempt, and with it perhaps a token.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def ingest(
     source: str, raw_dir: Path, sha256: str | None = None, force: bool = False
 ) -> Path:
-    """Copy or download the source to ``raw_dir``, which then holds nothing else.
-
-    A URL that is already there is not downloaded again. A path that is gone, on a
-    machine that got ``raw_dir`` from a colleague, is no error either.
-
-    Args:
-        source: A path (``~`` is the home folder, a relative one starts at the project)
-            or an HTTP(S) address.
-        raw_dir: Where the file goes, under its own name, with its digest in a file
-            that ``sha256sum --check`` reads.
-        sha256: The digest that the source must have; any if None.
-        force: Download again what is already there.
-
-    Returns:
-        The file in ``raw_dir``.
-
-    Raises:
-        DataError: If the source cannot be read, or has another digest.
-    """
-    name = source_name(source)
-    target = raw_dir / name
-    digest = _recorded(target, source)
-    if is_url(source):
-        keep = digest is not None and not force
-    else:
-        path = _local(source)
-        if path.resolve().parent == raw_dir.resolve():
-            raise DataError(
-                f"data.source: {source} lies in {raw_dir}, which is emptied when the "
-                "source changes; keep it in another folder"
-            )
-        keep = digest is not None and not path.exists()
-        if keep:
-            log.warning("%s is not on this machine; %s is kept", path, target)
-    if keep:
-        _verify(target, source, sha256)
+    """Copy or download the source to ``raw_dir``, and record its digest beside it."""
+    target = raw_dir / source_name(source)
+    path = PROJECT_ROOT / Path(source).expanduser()
+    # A download is kept unless forced; a copy, where its source is not on this machine.
+    again = force if is_url(source) else path.exists()
+    if not again and _is_ingested(target, source):
+        log.info("%s: kept, not fetched again", target)
         return target
-    staged = raw_dir.parent / ".incoming" / name
-    shutil.rmtree(staged.parent, ignore_errors=True)
-    staged.parent.mkdir(parents=True)
-    try:
-        _fetch(source, staged)
-        found = _verify(staged, source, sha256)
-        _replace_raw(staged, target, source, found)
-    finally:
-        shutil.rmtree(staged.parent, ignore_errors=True)
+    with atomic_path(target) as partial:
+        if is_url(source):
+            _download(source, partial)
+        else:
+            with reported((OSError,), f"{path}: cannot be read", "correct data.source"):
+                shutil.copyfile(path, partial)
+        _check_digest(partial, sha256)
+    # Last: a file without its record does not count.
+    write_text(Path(f"{target}.sha256"), _record(target, source))
     return target
 
 
 def raw_file(settings: Settings) -> Path:
-    """Return the ingested file, after comparing it with its recorded digest.
-
-    Raises:
-        DataError: If there is none, it has changed, or it is another source's.
-    """
+    """Return the ingested file; raise DataError unless it is there and unchanged."""
     target = settings.paths.raw / source_name(settings.data.source)
-    if _recorded(target, settings.data.source) is None:
-        raise DataError(
-            f"{target}: not there, or not the file that was ingested from "
-            f"{_shown(settings.data.source)}; run `make data`"
-        )
-    _verify(target, settings.data.source, settings.data.sha256)
+    if not _is_ingested(target, settings.data.source):
+        raise DataError(f"{target}: not as it was ingested; run `make data`")
+    _check_digest(target, settings.data.sha256)
     return target
 
 
@@ -95,120 +71,89 @@ def is_url(source: str) -> bool:
 
 def source_name(source: str) -> str:
     """Return the file name of a source, safe on every operating system."""
-    path = unquote(_parts(source).path) if is_url(source) else source
+    path = source
+    if is_url(source):
+        path = unquote(_shown(source).partition("://")[2].partition("/")[2])
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     return re.sub(r'[<>:"|?*\x00-\x1f]', "_", name).lstrip(".") or "source"
 
 
-def _local(source: str) -> Path:
-    """Return the path of a source that is none of the web."""
-    return PROJECT_ROOT / Path(source).expanduser()
+def read_table(path: Path) -> pd.DataFrame:
+    """Return the rows of a CSV (also compressed by gzip) or Parquet file.
 
-
-def _shown(source: str) -> str:
-    """Return the source as messages may show it: without passwords and tokens."""
-    if not is_url(source):
-        return source
-    parts = _parts(source)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}"
-
-
-def _parts(url: str) -> SplitResult:
-    """Return the parts of an address; raise DataError if it is none."""
-    try:
-        return urlsplit(url)
-    except ValueError as error:
-        raise DataError(
-            f"data.source: not an address ({error}); expected a path or an http(s) "
-            "address"
-        ) from None
-
-
-def _source_id(source: str) -> str:
-    """Return what tells sources apart without giving away a token in an address."""
-    return hashlib.sha256(source.encode()).hexdigest()
-
-
-def _recorded(target: Path, source: str) -> str | None:
-    """Return the digest on record, None if the file is not there or not as recorded.
-
-    A path may differ from machine to machine; an address must be the one on record.
+    The content tells which, as the name of a downloaded file need not. Columns of CSV
+    come as text: a guess from ``007`` or ``1.0`` would depend on the other rows.
     """
-    record = target.with_name(target.name + DIGEST_SUFFIX)
+    with reported(UNREADABLE, f"{path}: cannot be read", "expected CSV or Parquet"):
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic == b"PAR1":
+            frame = pd.read_parquet(path)
+            has_default_index = frame.index.names == [None]
+            frame = frame.reset_index(drop=has_default_index).rename(columns=str)
+        else:
+            frame = _read_csv(path, is_gzip=magic.startswith(b"\x1f\x8b"))
+    if frame.empty:
+        raise DataError(f"{path}: no rows; expected a header line and rows below it")
+    return frame
+
+
+def _read_csv(path: Path, is_gzip: bool) -> pd.DataFrame:
+    opener = gzip.open if is_gzip else open
+    file = opener(path, "rt", encoding="utf-8-sig", newline="")  # with BOM or without
+    with file, warnings.catch_warnings():
+        # A first row that is longer than the header only makes pandas warn.
+        warnings.simplefilter("error", ParserWarning)
+        header = file.readline()
+        file.seek(0)
+        columns = {s: len(next(csv.reader([header], delimiter=s))) for s in ",;\t|"}
+        sep = max(columns, key=columns.__getitem__)
+        return pd.read_csv(file, sep=sep, dtype="str", na_filter=False, index_col=False)
+
+
+def _shown(url: str) -> str:
+    """Return an address as messages may show it: without passwords and tokens."""
+    return re.sub(r"//[^/]*@", "//", re.split("[?#]", url)[0])
+
+
+def _record(target: Path, source: str) -> str:
+    """Return what lies beside a raw file, for us and for ``sha256sum --check``."""
+    # An address is hashed, as it may hold a token; paths differ between machines.
+    address = hashlib.sha256(source.encode()).hexdigest() if is_url(source) else "file"
+    return f"# source {address}\n{sha256_of(target)}  {target.name}\n"
+
+
+def _is_ingested(target: Path, source: str) -> bool:
+    """Return whether the file is there as recorded, and from the same address."""
+    record = Path(f"{target}.sha256")
     if not target.is_file() or not record.is_file():
-        return None
-    comment, _, line = record.read_text(encoding="utf-8").partition("\n")
-    digest = line.partition(" ")[0]
-    if is_url(source) and comment != f"# source {_source_id(source)}":
-        return None
-    return digest if digest == sha256_of(target) else None
+        return False
+    return record.read_text(encoding="utf-8") == _record(target, source)
 
 
-def _verify(path: Path, source: str, sha256: str | None) -> str:
-    """Return the digest of ``path``; raise DataError if another one is configured."""
-    found = sha256_of(path)
-    if sha256 is not None and found != sha256:
-        raise DataError(
-            f"{_shown(source)}: found SHA-256 {found}, expected {sha256} (data.sha256 "
-            "in config/pipeline_config.yaml); get the right file, or correct the digest"
-        )
-    return found
+def _check_digest(path: Path, sha256: str | None) -> None:
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise DataError(f"data.sha256: expected {sha256}, found {found}; correct one")
 
 
-def _replace_raw(staged: Path, target: Path, source: str, digest: str) -> None:
-    """Make ``staged`` the only file of the raw folder, and record its digest last.
-
-    A file without its record does not count, so a process killed in between leaves
-    nothing that could be taken for the source.
-    """
-    raw_dir = target.parent
-    raw_dir.mkdir(parents=True, exist_ok=True)
-    record = target.with_name(target.name + DIGEST_SUFFIX)
-    for old in sorted(raw_dir.glob(f"*{DIGEST_SUFFIX}")):
-        old.unlink()
-    for old in raw_dir.iterdir():
-        if old.is_file() and old != target and not old.name.startswith("."):
-            old.unlink()
-    staged.replace(target)
-    write_text(record, f"# source {_source_id(source)}\n{digest}  {target.name}\n")
-
-
-def _fetch(source: str, staged: Path) -> None:
-    """Write the bytes of the source to ``staged``."""
-    if is_url(source):
-        _download(source, staged)
-        return
-    path = _local(source)
-    try:
-        shutil.copyfile(path, staged)
-    except OSError as error:
-        raise DataError(
-            f"data.source: {path}: {error.strerror or error}; expected a CSV or "
-            "Parquet file; correct data.source in config/pipeline_config.yaml"
-        ) from None
-
-
-def _download(url: str, staged: Path) -> None:
-    """Download ``url``, in several attempts where another one may help.
-
-    Raises:
-        DataError: If the last attempt failed.
-    """
-    if _parts(url).scheme not in ("http", "https"):
-        raise DataError(
-            f"data.source: {_shown(url)}: expected a path or an http(s) address"
-        )
-    wait = FIRST_WAIT_SECONDS
-    for left in reversed(range(ATTEMPTS)):
+def _download(url: str, target: Path) -> None:
+    """Write what ``url`` answers to ``target``, in several attempts if need be."""
+    log.info("Downloading %s", _shown(url))
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=RETRY))
+        session.headers["Accept-Encoding"] = "identity"  # the bytes of the file itself
         try:
-            stream_to(url, staged)
-            return
-        except DownloadError as error:
-            if left == 0 or not error.transient:
-                raise DataError(
-                    f"data.source: {_shown(url)}: download failed ({error}); check "
-                    "the address and the connection"
-                ) from None
-            log.warning("Download failed (%s); trying again in %g s", error, wait)
-        time.sleep(wait)
-        wait *= 2
+            with session.get(url, stream=True, timeout=30) as answer:
+                answer.raise_for_status()
+                size = int(answer.headers.get("Content-Length", 0)) or None
+                bar = tqdm(total=size, unit="B", unit_scale=True, disable=None)
+                with target.open("wb") as file, bar:
+                    for chunk in answer.iter_content(2**20):
+                        bar.update(file.write(chunk))
+        except requests.RequestException as error:
+            status = getattr(error.response, "status_code", None)
+            # Not its text, which holds the address, and with it perhaps a token.
+            reason = f"HTTP status {status}" if status else type(error).__name__
+            problem = f"{_shown(url)}: download failed ({reason})"
+            raise DataError(f"data.source: {problem}; check it and try again") from None

@@ -1,8 +1,4 @@
-"""From the ingested file to training and test rows.
-
-Validates the data against the schema, writes the data dictionary where it has changed,
-removes duplicates and rows without a target, and divides the rest, as
-``config/pipeline_config.yaml`` says::
+"""From the ingested file to training and test rows, and the data dictionary::
 
     python src/data/preprocessing.py --config config/pipeline_config.yaml
 
@@ -10,100 +6,166 @@ Nothing is fitted here: what depends on the values of many rows (imputation, enc
 scaling) belongs to the model, which sees the training rows only.
 """
 
-from dataclasses import dataclass
+import math
+from csv import QUOTE_NONNUMERIC
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from sklearn.model_selection import train_test_split
 
+from src.data.columns import dates_as_text, to_schema_types
 from src.data.dictionary import write_dictionary
-from src.data.ingestion import raw_file
-from src.data.processed import MANIFEST_NAME, Part, write_processed
-from src.data.schema import load_schema
-from src.data.splitting import split_rows
-from src.data.tables import read_table
-from src.data.validation import validate_file
+from src.data.ingestion import raw_file, read_table
+from src.data.schema import DataSchema, load_schema
+from src.data.validation import validate
 from src.utils.cli import config_parser, run, settings_from
-from src.utils.config import Settings
-from src.utils.files import sha256_of
+from src.utils.config import Settings, SplitSettings
+from src.utils.errors import ConfigError, DataError, reported
+from src.utils.files import atomic_path, read_json, sha256_of, write_json
+
+MANIFEST_NAME = "manifest.json"
+QUARANTINE_NAME = "quarantine.csv"
+Parts = tuple[pd.DataFrame, pd.DataFrame]  # training rows, test rows
+CONFIG_KEY = "config/pipeline_config.yaml: preprocessing.split"
 
 
-@dataclass(frozen=True)
-class Summary:
-    """How many rows went where, and whether the data dictionary was written."""
+def preprocess(settings: Settings) -> dict[str, Any]:
+    """Write ``data/processed/`` and the data dictionary; return the manifest.
 
-    train: int
-    test: int
-    quarantined: int
-    duplicates: int
-    without_target: int
-    dictionary_written: bool
-
-
-def preprocess(settings: Settings) -> Summary:
-    """Write ``data/processed/`` and the data dictionary from ``data/raw/``.
-
-    Args:
-        settings: All settings; the seed decides a random split.
-
-    Returns:
-        How many rows went where, and whether the data dictionary was written.
-
-    Raises:
-        ConfigError: If the schema or the split does not suit the data.
-        DataError: If the data are missing or break the schema.
+    The manifest is removed first and written last, so that what an interrupted run
+    leaves is never taken for a result. The same input gives the same bytes.
     """
-    # From here on, until the new rows are complete, the rows there are do not count.
-    (settings.paths.processed / MANIFEST_NAME).unlink(missing_ok=True)
-    schema_path = settings.data.schema_path
+    folder, schema_path = settings.paths.processed, settings.data.schema_path
+    rules = settings.preprocessing
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    (folder / QUARANTINE_NAME).unlink(missing_ok=True)
     schema = load_schema(schema_path, settings)
     source = raw_file(settings)
     raw = read_table(source)
-    checked = validate_file(source, raw, schema, settings)
-    dictionary_written = write_dictionary(settings, schema, raw)
+    valid, quarantined = validate(source, raw, schema, settings)
+    write_dictionary(settings.data.dictionary_path, schema, raw)
     del raw  # from here on the typed rows are enough
-    labelled = checked.frame[checked.frame[schema.target].notna()]
-    rows = labelled
-    if settings.preprocessing.drop_duplicates:
-        # Ignored columns count: equal people with different numbers are two people.
-        rows = labelled.drop_duplicates()
-    train, test = split_rows(rows, schema, settings.preprocessing.split, settings.seed)
-    summary = Summary(
-        train=len(train),
-        test=len(test),
-        quarantined=len(checked.quarantined),
-        duplicates=len(labelled) - len(rows),
-        without_target=len(checked.frame) - len(labelled),
-        dictionary_written=dictionary_written,
-    )
-    origin = {
+    labelled = valid[valid[schema.target].notna()]
+    # Ignored columns count: equal people with different numbers are two people.
+    rows = labelled.drop_duplicates() if rules.drop_duplicates else labelled
+    train, test = split_rows(rows, schema.target, rules.split, settings.seed)
+    if len(quarantined) > 0:
+        _write_csv(quarantined, folder / QUARANTINE_NAME)
+    files = {}
+    for name, part in (("train.csv", train), ("test.csv", test)):
+        _write_csv(_as_written(part, schema), folder / name)
+        files[name] = {"sha256": sha256_of(folder / name), "rows": len(part)}
+    manifest = {
         "source": source.name,
         "source_sha256": sha256_of(source),
         "schema_sha256": sha256_of(schema_path),
-        "preprocessing": settings.preprocessing.model_dump(mode="json"),
+        "preprocessing": rules.model_dump(mode="json"),
         "seed": settings.seed,
         "removed": {
-            "quarantined": summary.quarantined,
-            "duplicates": summary.duplicates,
-            "without_target": summary.without_target,
+            "quarantined": len(quarantined),
+            "duplicates": len(labelled) - len(rows),
+            "without_target": len(valid) - len(labelled),
         },
+        "files": files,
     }
-    parts: dict[Part, pd.DataFrame] = {"train": train, "test": test}
-    write_processed(
-        settings.paths.processed, parts, checked.quarantined, schema, origin
-    )
-    return summary
+    write_json(folder / MANIFEST_NAME, manifest)
+    return manifest
+
+
+def split_rows(
+    frame: pd.DataFrame, target: str, split: SplitSettings, seed: int
+) -> Parts:
+    """Divide typed rows into training and test rows, each in the order they have."""
+    if split.method == "time":
+        return _split_by_time(frame, split)
+    advice = "merge or remove rare classes, or set its method to random"
+    with reported((ValueError,), f"{CONFIG_KEY} does not suit the rows", advice):
+        train, test = train_test_split(
+            np.arange(len(frame)),
+            test_size=split.test_size,
+            random_state=seed,
+            stratify=frame[target] if split.method == "stratified" else None,
+        )
+    return frame.iloc[np.sort(train)], frame.iloc[np.sort(test)]
+
+
+def load_processed(settings: Settings, part: Literal["train", "test"]) -> pd.DataFrame:
+    """Return typed rows of the last finished preprocessing; DataError if outdated."""
+    folder, schema_path = settings.paths.processed, settings.data.schema_path
+    path, manifest_path = folder / f"{part}.csv", folder / MANIFEST_NAME
+    advice = "run `python src/data/preprocessing.py`"
+    if not manifest_path.exists():
+        raise DataError(f"{manifest_path}: file not found; {advice}")
+    manifest = read_json(manifest_path)
+    digests = {schema_path: manifest["schema_sha256"]}
+    digests[path] = manifest["files"][path.name]["sha256"]
+    for file, digest in digests.items():
+        if not file.exists() or sha256_of(file) != digest:
+            raise DataError(f"{file}: missing or changed since preprocessing; {advice}")
+    return read_rows(path, load_schema(schema_path, settings))
+
+
+def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
+    """Return the typed rows of a table; DataError if a column or target is missing."""
+    raw = read_table(path)
+    if absent := [name for name in schema.used if name not in raw.columns]:
+        raise DataError(f"{path}: columns {absent} not found; the data schema has them")
+    rows = to_schema_types(raw, schema)[schema.used]
+    gaps = rows.index[rows[schema.target].isna()]
+    if not gaps.empty:
+        problem = f"{len(gaps)} rows have no readable target {schema.target!r}"
+        raise DataError(f"{path}: {problem}, first row {gaps[0] + 1}; remove them")
+    return rows
+
+
+def _split_by_time(frame: pd.DataFrame, split: SplitSettings) -> Parts:
+    """Return the earlier rows and the later ones; one moment is never in both."""
+    names = split.time_columns
+    if unknown := [name for name in names if name not in frame.columns]:
+        problem = f"found {unknown}, expected columns of {list(frame.columns)}"
+        raise ConfigError(f"{CONFIG_KEY}.time_columns: {problem}")
+    cut = len(frame) - math.ceil(split.test_size * len(frame))
+    if names:  # else the rows are in order of time
+        frame = frame.sort_values(names, kind="stable", na_position="first")
+        moments = frame[names]
+        while cut > 0 and moments.iloc[cut].equals(moments.iloc[cut - 1]):
+            cut -= 1
+    if cut == 0:
+        problem = "no row is earlier than the test set, nothing is left to train on"
+        raise DataError(f"{CONFIG_KEY}: {problem}; make test_size smaller")
+    return frame.iloc[:cut], frame.iloc[cut:]
+
+
+def _as_written(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
+    """Return the used columns as ``to_schema_types`` reads them back from a file."""
+    written = frame[schema.used].copy()
+    for name in schema.used:
+        column = schema.columns[name]
+        if column.format is not None:
+            written[name] = dates_as_text(written[name], column.format)
+        elif column.type == "integer":
+            written[name] = written[name].astype("Int64")
+        elif column.type == "boolean":
+            written[name] = written[name].astype("boolean")
+    return written
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, atomically; text is quoted, numbers are not."""
+    with atomic_path(path) as file:
+        frame.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
 
 
 def main() -> None:
     """Preprocess as configured on the command line."""
     settings = settings_from(config_parser(__doc__).parse_args())
-    done = preprocess(settings)
-    if done.dictionary_written:
-        print(f"{settings.data.dictionary_path}: written; review and commit it")
-    print(f"{settings.paths.processed}: {done.train} training, {done.test} test rows")
-    print(
-        f"left out: {done.duplicates} duplicates, {done.without_target} without a "
-        f"target, {done.quarantined} in quarantine"
-    )
+    manifest = preprocess(settings)
+    train, test = (file["rows"] for file in manifest["files"].values())
+    print(f"{settings.paths.processed}: {train} training, {test} test rows")
+    counts = manifest["removed"].items()
+    print("left out:", ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts))
     print("next: python src/training/train.py")
 
 

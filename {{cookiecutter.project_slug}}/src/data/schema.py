@@ -1,14 +1,12 @@
 """The data contract: which columns there are, and what they hold.
 
 ``config/data_schema.yaml`` is inferred once from the data (``src/data/inference.py``),
-then reviewed, committed and used by everything that touches the data, also where no
-data frame is: this module imports no library for them.
+then reviewed, committed and used by everything that touches the data.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import yaml
 from pydantic import Field, NaiveDatetime, ValidationError, model_validator
@@ -17,8 +15,15 @@ from src.utils.config import Section, Settings, Task, describe, read_yaml
 from src.utils.errors import ConfigError
 from src.utils.files import write_text
 
+# What stands for "no value" in files. Unlike in pandas, "None" is not among them for
+# categories: it often is an answer ("no disorder"), and would be lost as a class.
+MISSING_VALUES = ("", *"? NA N/A n/a #N/A <NA> NaN nan NaT NULL null".split())
+NONE_WORDS = ("None", "none", "NONE")
+# Pairs of a word for true and a word for false, in lower case.
+BOOLEAN_WORDS = tuple(zip("true yes y t 1 1.0".split(), "false no n f 0 0.0".split()))
+NUMBER_PATTERN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
 ColumnType = Literal["integer", "number", "category", "boolean", "date"]
-Role = Literal["feature", "target", "ignored"]
 Limit = int | float | NaiveDatetime
 
 # The types that a target may have. A class is a label even where it is a number.
@@ -45,7 +50,7 @@ class ColumnSchema(Section):
     """What one column holds, and what is acceptable in it."""
 
     type: ColumnType
-    role: Role = "feature"
+    role: Literal["feature", "target", "ignored"] = "feature"
     description: str = ""
     format: str | None = None
     max_missing: float = Field(default=0.0, ge=0, le=1)
@@ -56,17 +61,13 @@ class ColumnSchema(Section):
 
     @model_validator(mode="after")
     def _rules_fit_type(self) -> Self:
-        """Refuse a rule that the type of the column gives no meaning to."""
         if self.values is not None and self.type != "category":
             raise ValueError(f"values need type category, not {self.type}")
         if self.format is not None and self.type != "date":
             raise ValueError(f"format needs type date, not {self.type}")
         for limit in (self.min, self.max):
-            if limit is None:
-                continue
-            if self.type not in ("integer", "number", "date"):
-                raise ValueError(f"min and max mean nothing for type {self.type}")
-            if isinstance(limit, datetime) != (self.type == "date"):
+            kinds = ("date",) if isinstance(limit, datetime) else ("integer", "number")
+            if limit is not None and self.type not in kinds:
                 raise ValueError(f"limit {limit} does not fit type {self.type}")
         return self
 
@@ -81,14 +82,12 @@ class DataSchema(Section):
 
     @model_validator(mode="after")
     def _columns_fit(self) -> Self:
-        """Refuse a schema without one target, a feature, or a sensitive column."""
         targets = [n for n, c in self.columns.items() if c.role == "target"]
         if len(targets) != 1:
             raise ValueError(f"one column with role target is needed, not {targets}")
         if not self.features:
             raise ValueError("at least one column with role feature is needed")
-        unknown = [name for name in self.sensitive if name not in self.columns]
-        if unknown:
+        if unknown := [name for name in self.sensitive if name not in self.columns]:
             raise ValueError(f"sensitive names columns that do not exist: {unknown}")
         return self
 
@@ -104,43 +103,33 @@ class DataSchema(Section):
 
     @property
     def used(self) -> list[str]:
-        """The columns of processed rows, in order: all but the ignored ones.
+        """The columns of processed rows: evaluation needs the sensitive ones, too."""
+        used = {self.target, *self.features, *self.sensitive}
+        return [name for name in self.columns if name in used]
 
-        A sensitive column is kept even if ignored: no model sees it, but evaluation
-        measures by it.
-        """
-        return [
-            name
-            for name, column in self.columns.items()
-            if column.role != "ignored" or name in self.sensitive
-        ]
-
-    def features_of(self, *kinds: ColumnType) -> list[str]:
-        """Return the features of any of the types ``kinds``, in order."""
-        return [n for n in self.features if self.columns[n].type in kinds]
+    def features_of(self, *types: ColumnType) -> list[str]:
+        """Return the features of any of the types, in order."""
+        return [name for name in self.features if self.columns[name].type in types]
 
 
 def load_schema(path: Path, settings: Settings | None = None) -> DataSchema:
-    """Read the data contract.
-
-    Args:
-        path: A YAML file as ``write_schema`` writes it.
-        settings: If given, the target of the schema must be theirs, and fit the task.
-
-    Returns:
-        The validated schema.
-
-    Raises:
-        ConfigError: If the file is missing or a key of it is not valid.
-    """
+    """Read the data contract; its target must suit the settings, if given."""
     if not path.exists():
         raise ConfigError(f"{path}: file not found; run `make data` to infer it")
     try:
         schema = DataSchema.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise ConfigError(_one_line(error, path)) from None
-    if settings is not None:
-        _check_target(schema, path, settings)
+        raise ConfigError(describe(error, DataSchema, {}, str(path))) from None
+    if settings is None:
+        return schema
+    found, kind = schema.target, schema.columns[schema.target].type
+    wanted, kinds = settings.data.target, TARGET_TYPES[settings.task]
+    if found != wanted or kind not in kinds:
+        raise ConfigError(
+            f"{path}: found target {found!r} of type {kind}, expected {wanted!r} of "
+            f"type {' or '.join(kinds)}, for data.target and task {settings.task} of "
+            "config/pipeline_config.yaml; make the two agree"
+        )
     return schema
 
 
@@ -149,29 +138,3 @@ def write_schema(schema: DataSchema, path: Path) -> None:
     content = schema.model_dump(exclude_defaults=True)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=80)
     write_text(path, f"{HEADER}\n{text}")
-
-
-def _check_target(schema: DataSchema, path: Path, settings: Settings) -> None:
-    """Raise ConfigError unless the target is the configured one and fits the task."""
-    wanted, found = settings.data.target, schema.target
-    if found != wanted:
-        raise ConfigError(
-            f"{path}: the target is {found!r}, but data.target in "
-            f"config/pipeline_config.yaml is {wanted!r}; make the two agree"
-        )
-    kind, allowed = schema.columns[found].type, TARGET_TYPES[settings.task]
-    if kind not in allowed:
-        raise ConfigError(
-            f"{path}: columns.{found}.type: found {kind!r}, expected "
-            f"{' or '.join(allowed)} for the task {settings.task} of "
-            "config/pipeline_config.yaml"
-        )
-
-
-def _one_line(error: ValidationError, path: Path) -> str:
-    """Describe what is wrong with a schema; rules of our own speak for themselves."""
-    own: Sequence[Any] = [d for d in error.errors() if d["type"] == "value_error"]
-    if not own:
-        return describe(error, DataSchema, {}, str(path))
-    where = ".".join(str(part) for part in own[0]["loc"])
-    return f"{path}: {where + ': ' if where else ''}{own[0]['ctx']['error']}"

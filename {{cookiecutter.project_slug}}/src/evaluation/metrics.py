@@ -1,80 +1,30 @@
-"""Evaluation metrics.
+"""Metrics of predictions, with bootstrap confidence intervals for those that decide."""
 
-Each metric is computed from row weights, for many sets of weights at once: weights of
-one give the metric itself, and the counts of a bootstrap sample give the metric of that
-sample (see ``bootstrap.py``). So a confidence interval costs a few array operations,
-not hundreds of calls. The values are those of ``sklearn.metrics``.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+from sklearn import metrics
 
-from src.utils.config import Task
+from src.utils.config import Settings, Task
 
 Floats = NDArray[np.float64]
-# Row weights, one column per sample -> each metric, one value per sample.
-Weighted: TypeAlias = Callable[[Floats], dict[str, Floats]]
 
-SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
-
-
-class MetricInfo(NamedTuple):
-    """What a report says about a metric."""
-
-    label: str
-    higher_is_better: bool
-    meaning: str
-
-
-METRICS: Mapping[str, MetricInfo] = {
-    "roc_auc": MetricInfo(
-        "ROC AUC", True, "chance that a row of a class is ranked above one that is not"
-    ),
-    "average_precision": MetricInfo(
-        "Average precision", True, "precision, averaged over the levels of recall"
-    ),
-    "accuracy": MetricInfo("Accuracy", True, "share of rows predicted correctly"),
-    "balanced_accuracy": MetricInfo(
-        "Balanced accuracy", True, "recall, averaged over the classes"
-    ),
-    "f1_macro": MetricInfo(
-        "F1 (macro)", True, "harmonic mean of precision and recall, over the classes"
-    ),
-    "precision_macro": MetricInfo(
-        "Precision (macro)", True, "share of predictions that are correct, by class"
-    ),
-    "log_loss": MetricInfo(
-        "Log loss", False, "mean surprise at the true class, in nats"
-    ),
-    "brier": MetricInfo("Brier score", False, "mean squared error of the probability"),
-    "rmse": MetricInfo(
-        "RMSE", False, "root of the mean squared error, in units of the target"
-    ),
-    "mae": MetricInfo("MAE", False, "mean absolute error, in units of the target"),
-    "median_absolute_error": MetricInfo(
-        "Median absolute error", False, "half of the rows have a smaller error"
-    ),
-    "r2": MetricInfo("R²", True, "share of the target's variance that is explained"),
-}
+SAMPLE_ROWS = 20_000  # of a bootstrap sample, at most
+ONE_CLASS = "all rows are of one class"
+CONSTANT_TARGET = "the target is the same in all rows"
 
 
 @dataclass(frozen=True)
 class Predictions:
     """What a model said about rows whose target is known.
 
-    Attributes:
-        task: What the target is: a label or a number.
-        y_true: The target, one value per row.
-        y_pred: The prediction, one value per row.
-        probabilities: One row per row, one column per entry of ``classes``; None for
-            a regression, or a classifier that has no probabilities.
-        classes: The labels that the model knows, in the order of the columns. Of two,
-            the second is the positive one.
+    ``probabilities`` has one column per entry of ``classes`` (None for a regression, or
+    without probabilities); of two classes, the second is the positive one.
     """
 
     task: Task
@@ -83,11 +33,100 @@ class Predictions:
     probabilities: Floats | None = None
     classes: tuple[str, ...] = ()
 
-    def select(self, rows: NDArray[np.bool_]) -> "Predictions":
-        """Return the predictions for ``rows`` (a mask) only."""
+    def take(self, rows: NDArray[Any]) -> "Predictions":
+        """Return the predictions for ``rows``: a mask, or positions."""
         chosen = None if self.probabilities is None else self.probabilities[rows]
         y_true, y_pred = self.y_true[rows], self.y_pred[rows]
         return Predictions(self.task, y_true, y_pred, chosen, self.classes)
+
+
+class Metric(NamedTuple):
+    """What a report says about a metric."""
+
+    label: str
+    higher_is_better: bool
+
+
+METRICS = {
+    "roc_auc": Metric("ROC AUC", True),
+    "average_precision": Metric("Average precision", True),
+    "log_loss": Metric("Log loss", False),
+    "brier": Metric("Brier score", False),
+    "accuracy": Metric("Accuracy", True),
+    "balanced_accuracy": Metric("Balanced accuracy", True),
+    "f1_macro": Metric("F1 (macro)", True),
+    "precision_macro": Metric("Precision (macro)", True),
+    "rmse": Metric("RMSE", False),
+    "mae": Metric("MAE", False),
+    "median_absolute_error": Metric("Median absolute error", False),
+    "r2": Metric("R²", True),
+}
+
+
+def _functions(p: Predictions) -> dict[str, Callable[[], float]]:
+    """Return the metrics that encoded predictions can have, each to be called; NaN if
+    it is not defined on these rows."""
+    y, said, scores = p.y_true, p.y_pred, p.probabilities
+    if p.task == "regression":
+        return {
+            "rmse": lambda: metrics.root_mean_squared_error(y, said),
+            "mae": lambda: metrics.mean_absolute_error(y, said),
+            "median_absolute_error": lambda: metrics.median_absolute_error(y, said),
+            "r2": lambda: metrics.r2_score(y, said) if np.ptp(y) > 0 else np.nan,
+        }
+    own, macro = np.unique(y), dict[str, Any](average="macro", zero_division=0)
+    functions: dict[str, Callable[[], float]] = {
+        "accuracy": lambda: metrics.accuracy_score(y, said),
+        "balanced_accuracy": lambda: metrics.recall_score(y, said, labels=own, **macro),
+        "f1_macro": lambda: metrics.f1_score(y, said, **macro),
+        "precision_macro": lambda: metrics.precision_score(y, said, **macro),
+    }
+    if scores is None:
+        return functions
+    classes = range(len(p.classes))
+    two = len(classes) == 2
+    sides = [(y == k, scores[:, k]) for k in (classes[1:] if two else classes)]
+
+    def mean(one_class: Callable[[Any, Any], float]) -> float:
+        """Of the positive one of two classes, else of all with rows on both sides."""
+        found = [one_class(of, s) for of, s in sides if 0 < of.sum() < len(of)]
+        return float(np.mean(found)) if found else np.nan
+
+    ranking: dict[str, Callable[[], float]] = {
+        "roc_auc": lambda: mean(_roc_auc),
+        "average_precision": lambda: mean(metrics.average_precision_score),
+        "log_loss": lambda: metrics.log_loss(y, scores, labels=classes),
+    }
+    if two:
+        ranking["brier"] = lambda: float(np.mean((scores[:, 1] - y) ** 2))
+    return ranking | functions
+
+
+def _roc_auc(positive: NDArray[np.bool_], score: Floats) -> float:
+    """Return scikit-learn's value, from ranks: each sample of the bootstrap needs one,
+    and this takes a quarter of the time."""
+    count = positive.sum()
+    above = rankdata(score)[positive].sum() - count * (count + 1) / 2
+    return float(above / (count * (len(positive) - count)))
+
+
+class Score(NamedTuple):
+    """A metric and its confidence interval, which may be missing."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The metrics of one model on some rows, and why the others are not defined."""
+
+    rows: int
+    scores: dict[str, Score] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+    # Metrics in each bootstrap sample; those of two models on the same rows are paired.
+    samples: dict[str, Floats] = field(default_factory=dict)
 
 
 def primary_metric(task: Task) -> tuple[str, bool]:
@@ -103,225 +142,77 @@ def compute_metrics(
     probabilities: ArrayLike | None = None,
     classes: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Return the metrics of predictions, without those that are not defined.
+    """Return the metrics of at least one row, without those that are not defined;
+    ``probabilities`` are of shape (rows, classes)."""
+    given = None if probabilities is None else np.asarray(probabilities, np.float64)
+    y = np.asarray(y_true), np.asarray(y_pred)
+    functions = _functions(encode(Predictions(task, *y, given, tuple(classes))))
+    values = {name: float(function()) for name, function in functions.items()}
+    return {name: value for name, value in values.items() if np.isfinite(value)}
 
-    Args:
-        task: What the target is.
-        y_true: The target, one value per row; at least one row.
-        y_pred: The prediction, one value per row.
-        probabilities: Shape (rows, classes), for a classifier that has them.
-        classes: The labels of the columns of ``probabilities``.
 
-    Returns:
-        The value of each metric by its name; all are finite.
+def measure(
+    predictions: Predictions, settings: Settings, also: Collection[str] = ()
+) -> Measurement:
+    """Return the metrics, with intervals for the primary metric and those in ``also``.
+
+    An interval says how far the metric would vary with other test rows, not with
+    another training. There is none for a single row, or if more than half of the
+    samples leave the metric undefined.
     """
-    chosen = None if probabilities is None else np.asarray(probabilities, np.float64)
-    predictions = Predictions(
-        task, np.asarray(y_true), np.asarray(y_pred), chosen, tuple(classes)
-    )
-    values = prepare(encode(predictions))(np.ones((len(predictions.y_true), 1)))
-    return {name: float(v[0]) for name, v in values.items() if np.isfinite(v[0])}
+    coded = encode(predictions)
+    found = Measurement(len(coded.y_true))
+    for name, function in _functions(coded).items():
+        value = float(function())
+        if not np.isfinite(value):
+            found.undefined[name] = CONSTANT_TARGET if name == "r2" else ONE_CLASS
+            continue
+        found.scores[name] = Score(value)
+        if name in (primary_metric(coded.task)[0], *also):
+            found.samples[name] = _bootstrap(name, coded, value, settings)
+            if found.rows > 1:
+                ends = interval(found.samples[name], settings)
+                found.scores[name] = Score(value, *ends)
+    return found
 
 
-@dataclass(frozen=True)
-class Coded:
-    """Predictions as numbers only, which are cheap to take samples of.
+def interval(sampled: Floats, settings: Settings) -> tuple[float | None, float | None]:
+    """Return the middle part of values in bootstrap samples (percentile interval; Efron
+    and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13)."""
+    defined = sampled[np.isfinite(sampled)]
+    if 2 * len(defined) < len(sampled):
+        return None, None
+    tail = (1 - settings.evaluation.confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return float(low), float(high)
 
-    Attributes:
-        y_true: The target; of a classification, its position among the labels.
-        y_pred: The prediction, likewise.
-        probabilities: One column per label; None where there are none.
-        labels: What the positions stand for; none for a regression.
+
+def _bootstrap(
+    name: str, coded: Predictions, value: float, settings: Settings
+) -> Floats:
+    """Return a metric, which is ``value`` of all rows, in samples of them.
+
+    Of more than ``SAMPLE_ROWS`` rows so many are drawn, and the deviations scaled: the
+    m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n
+    observations", 1997).
     """
-
-    y_true: NDArray[Any]
-    y_pred: NDArray[Any]
-    probabilities: Floats | None
-    labels: tuple[str, ...]
-
-    def take(self, rows: NDArray[np.intp]) -> "Coded":
-        """Return the predictions for ``rows`` (positions, which may repeat)."""
-        chosen = None if self.probabilities is None else self.probabilities[rows]
-        return Coded(self.y_true[rows], self.y_pred[rows], chosen, self.labels)
+    rows, random = len(coded.y_true), np.random.default_rng(settings.seed)
+    size, samples = min(rows, SAMPLE_ROWS), settings.evaluation.bootstrap_samples
+    drawn = (coded.take(random.integers(rows, size=size)) for _ in range(samples))
+    sampled = np.array([_functions(sample)[name]() for sample in drawn])
+    return np.asarray(value + np.sqrt(size / rows) * (sampled - value))
 
 
-def encode(predictions: Predictions) -> Coded:
-    """Return predictions as numbers.
-
-    Labels that only the rows or only the model know count as classes as well.
-    """
-    if predictions.task == "regression":
-        truth, guess = predictions.y_true, predictions.y_pred
-        return Coded(truth.astype(np.float64), guess.astype(np.float64), None, ())
-    known = predictions.classes
-    seen = {*pd.unique(predictions.y_true), *pd.unique(predictions.y_pred)}
-    labels = pd.Index([*known, *sorted(seen - {*known})], dtype=object)
-    probabilities = None
-    if predictions.probabilities is not None:
-        probabilities = np.zeros((len(predictions.y_true), len(labels)))
-        probabilities[:, : len(known)] = predictions.probabilities
-    return Coded(
-        labels.get_indexer(pd.Index(predictions.y_true, dtype=object)),
-        labels.get_indexer(pd.Index(predictions.y_pred, dtype=object)),
-        probabilities,
-        tuple(labels),
-    )
-
-
-def prepare(coded: Coded) -> Weighted:
-    """Return the metrics as a function of row weights.
-
-    All that does not depend on the weights, such as the order of the scores, is
-    computed here, once for many samples.
-
-    Returns:
-        A function that takes weights of shape (rows, samples) and returns each metric
-        for each sample; NaN where it is not defined.
-    """
-    if not coded.labels:
-        return _regression(coded.y_true, coded.y_pred)
-    parts = [_labels(coded.y_true, coded.y_pred, len(coded.labels))]
-    if coded.probabilities is not None:
-        parts.insert(0, _ranking(coded.y_true, coded.probabilities))
-        parts.append(_probabilities(coded.y_true, coded.probabilities))
-    return lambda weights: {
-        name: values for part in parts for name, values in part(weights).items()
-    }
-
-
-def _labels(
-    y_true: NDArray[np.intp], y_pred: NDArray[np.intp], labels: int
-) -> Weighted:
-    """Return the metrics of predicted labels, given as positions among ``labels``."""
-    eye = np.eye(labels)
-    of_truth, of_guess = eye[y_true].T, eye[y_pred].T
-    of_hit = of_truth * (y_true == y_pred)
-
-    def metrics(weights: Floats) -> dict[str, Floats]:
-        actual, predicted = of_truth @ weights, of_guess @ weights
-        correct = of_hit @ weights
-        recall, precision = _ratio(correct, actual), _ratio(correct, predicted)
-        f1 = _ratio(2 * correct, actual + predicted)
-        present = actual + predicted > 0
-        return {
-            "accuracy": correct.sum(0) / weights.sum(0),
-            "balanced_accuracy": _mean(recall, actual > 0),
-            "f1_macro": _mean(f1, present),
-            "precision_macro": _mean(precision, present),
-        }
-
-    return metrics
-
-
-def _ranking(y_true: NDArray[np.intp], probabilities: Floats) -> Weighted:
-    """Return ROC AUC and average precision: of the second of two classes, else the
-    mean over the classes, each against all others, that have rows on both sides."""
-    classes = range(probabilities.shape[1])
-    if len(classes) == 2:
-        classes = range(1, 2)
-    ranked = [_rank_one(y_true == k, probabilities[:, k]) for k in classes]
-
-    def metrics(weights: Floats) -> dict[str, Floats]:
-        found = np.array([ranks(weights) for ranks in ranked])
-        auc, precision = found[:, 0], found[:, 1]
-        return {
-            "roc_auc": _mean(auc, np.isfinite(auc)),
-            "average_precision": _mean(precision, np.isfinite(precision)),
-        }
-
-    return metrics
-
-
-def _rank_one(
-    positive: NDArray[np.bool_], score: Floats
-) -> Callable[[Floats], tuple[Floats, Floats]]:
-    """Return ROC AUC and average precision of one class; NaN with rows on one side."""
-    order = np.argsort(score, kind="stable")
-    starts = _starts(score[order])  # of equal scores
-    # The curves only turn at the scores that rows of the class have: much fewer.
-    chosen = order[positive[order]]
-    chosen_starts = _starts(score[chosen])
-    ranks = np.searchsorted(score[order][starts], score[chosen][chosen_starts])
-
-    def metrics(weights: Floats) -> tuple[Floats, Floats]:
-        passed = np.add.reduceat(weights[order], starts)
-        seen = np.cumsum(passed, axis=0)
-        gained = np.add.reduceat(weights[chosen], chosen_starts)
-        passed, total, seen = passed[ranks], seen[-1], seen[ranks]
-        positives = gained.sum(0)
-        negatives = total - positives
-        so_far = np.cumsum(gained, axis=0)
-        below = seen - so_far - (passed - gained) / 2  # a tie counts one half
-        auc = _ratio((gained * below).sum(0), positives * negatives)
-        found, alarms = positives - so_far + gained, total - seen + passed
-        precision = _ratio((gained * _ratio(found, alarms)).sum(0), positives)
-        undefined = (positives == 0) | (negatives == 0)
-        auc[undefined] = precision[undefined] = np.nan
-        return auc, precision
-
-    return metrics
-
-
-def _starts(ordered: Floats) -> NDArray[np.intp]:
-    """Return where each run of equal values begins."""
-    return np.flatnonzero(np.diff(ordered, prepend=np.nan) != 0)
-
-
-def _probabilities(y_true: NDArray[np.intp], probabilities: Floats) -> Weighted:
-    """Return the metrics of the probabilities themselves."""
-    of_truth = probabilities[np.arange(len(y_true)), y_true]
-    losses = {"log_loss": -np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1))}
-    if probabilities.shape[1] == 2:
-        losses["brier"] = (1 - of_truth) ** 2
-    return lambda weights: {
-        name: loss @ weights / weights.sum(0) for name, loss in losses.items()
-    }
-
-
-def _regression(y_true: Floats, y_pred: Floats) -> Weighted:
-    """Return the metrics of predicted numbers."""
-    error = np.abs(y_true - y_pred)
-    squared = error**2
-    # Centred first: the variance of large numbers would drown in rounding.
-    centred = y_true - y_true.mean()
-    noise = np.finfo(np.float64).eps * (centred**2).max()
-    median = _median(error)
-
-    def metrics(weights: Floats) -> dict[str, Floats]:
-        total, squares = weights.sum(0), squared @ weights
-        spread = centred**2 @ weights - (centred @ weights) ** 2 / total
-        explained = 1 - _ratio(squares, spread)
-        return {
-            "rmse": np.sqrt(squares / total),
-            "mae": error @ weights / total,
-            "median_absolute_error": median(weights),
-            "r2": np.where(spread <= noise * total, np.nan, explained),
-        }
-
-    return metrics
-
-
-def _median(values: Floats) -> Callable[[Floats], Floats]:
-    """Return the median of ``values``, each counted as often as its weight says."""
-    order = np.argsort(values)
-    ranked = values[order]
-
-    def median(weights: Floats) -> Floats:
-        seen = np.cumsum(weights[order], axis=0)
-        lower, upper = (seen < seen[-1] / 2).sum(0), (seen <= seen[-1] / 2).sum(0)
-        middle: Floats = (ranked[lower] + ranked[upper]) / 2
-        return middle
-
-    return median
-
-
-def _ratio(top: Floats, bottom: Floats) -> Floats:
-    """Return ``top / bottom``, 0 where ``bottom`` is 0."""
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
-
-
-def _mean(values: Floats, chosen: NDArray[np.bool_]) -> Floats:
-    """Return the mean of the chosen values over the first axis; NaN without any."""
-    count = chosen.sum(0)
-    total = np.where(chosen, values, 0.0).sum(0)
-    return np.where(count > 0, _ratio(total, count.astype(np.float64)), np.nan)
+def encode(p: Predictions) -> Predictions:
+    """Return predictions with labels as their positions among the classes, to which
+    labels that only the rows or only the model know are added."""
+    if p.task == "regression":
+        return Predictions(p.task, p.y_true.astype(float), p.y_pred.astype(float))
+    unknown = {*pd.unique(p.y_true), *pd.unique(p.y_pred)} - {*p.classes}
+    classes = pd.Index([*p.classes, *sorted(unknown)], dtype=object)
+    both = (pd.Index(y, dtype=object) for y in (p.y_true, p.y_pred))
+    y_true, y_pred = map(classes.get_indexer, both)
+    given = p.probabilities
+    if given is not None:
+        given = np.pad(given, ((0, 0), (0, len(unknown))))
+    return Predictions(p.task, y_true, y_pred, given, tuple(classes))

@@ -1,44 +1,44 @@
-"""How well a model predicts rows that it has not seen, on the whole and by group."""
+"""How well a model predicts rows that it has not seen, on the whole and by slice."""
 
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
-from src.data.schema import ColumnType, DataSchema
-from src.evaluation.bootstrap import Measurement, Score, interval, measure
-from src.evaluation.metrics import Predictions, encode, primary_metric
-from src.evaluation.slices import slice_masks
+from src.data.preprocessing import load_processed, read_rows
+from src.data.schema import ColumnType, DataSchema, load_schema
+from src.evaluation import metrics
+from src.evaluation.metrics import Measurement, Predictions, Score, measure
+from src.models.artifact import Record, load_model
 from src.models.factory import ModelFactory
-from src.utils.config import EvaluationSettings, Settings
+from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
+from src.utils.files import sha256_of
+
+Column: TypeAlias = "pd.Series[Any]"
+
+# A category has at most so many slices; numbers and dates with more values are cut.
+MAX_SLICES, MAX_VALUES = 20, 10
+MISSING, OTHERS = "(missing)", "(all other values)"
 
 
-@dataclass(frozen=True)
-class ClassResult:
-    """How well one class is predicted: shares, and the rows that are of it."""
+class Inputs(NamedTuple):
+    """A saved model, and the rows that it is measured on."""
 
-    label: str
-    rows: int
-    precision: float
-    recall: float
-    f1: float
+    pipeline: Any
+    record: Record
+    schema: DataSchema
+    train: pd.DataFrame
+    test: pd.DataFrame
+    test_path: Path
 
 
-@dataclass(frozen=True)
-class SliceResult:
-    """How well the rows with one value of a column are predicted.
+class SliceResult(NamedTuple):
+    """How well the rows with one value (or range of values) of a column are predicted.
 
-    Attributes:
-        column: The column.
-        value: Its value, or a range of values.
-        rows: How many test rows have it.
-        actual: Their mean target, or share of the positive one of two classes; None
-            with more classes.
-        predicted: The same of what the model predicts.
-        measurement: Their metrics; None with fewer rows than ``min_slice_rows``.
+    ``actual`` and ``predicted`` are means, or shares of the positive class of two.
     """
 
     column: str
@@ -46,212 +46,197 @@ class SliceResult:
     rows: int
     actual: float | None
     predicted: float | None
-    measurement: Measurement | None
+    measurement: Measurement | None  # too few rows are not measured
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """All that is known about how well a model predicts the test rows.
+class Check(NamedTuple):
+    """A figure (None if not defined) that must not be above a limit of the owner's."""
 
-    Attributes:
-        predictions: What it said.
-        model: Its metrics.
-        baseline: Those of the baseline, on the same rows.
-        improvement: By how much the model is better in the primary metric (negative if
-            it is worse), with a paired interval; None if that metric is not defined.
-        classes: The result for each class; none for a regression.
-        slices: The result for each slice, column by column.
-    """
+    name: str
+    value: float | None
+    limit: float
+    passed: bool
+
+
+class Table(NamedTuple):
+    """A table of the report, as text."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class Audit(NamedTuple):
+    """A section of the report beyond the metrics, with limits that the gate holds."""
+
+    name: str
+    title: str
+    intro: str
+    tables: list[Table]
+    pictures: dict[str, str]  # SVG by name
+    checks: list[Check]
+    content: dict[str, Any]  # all figures, as JSON can hold them
+
+
+class Evaluation(NamedTuple):
+    """How well a model predicts the test rows, beside a baseline on the same rows."""
 
     predictions: Predictions
     model: Measurement
     baseline: Measurement
-    improvement: Score | None
-    classes: list[ClassResult]
+    improvement: Score | None  # in the primary metric; None if that is not defined
+    classes: list[dict[str, Any]]
     slices: list[SliceResult]
 
     @property
     def verdict(self) -> str:
-        """Whether the model is ``better`` or ``worse`` than the baseline, or neither:
-        ``unclear``, because the interval of the difference holds zero or is missing."""
-        better = self.improvement
-        if better is None or better.low is None or better.high is None:
+        """``better`` or ``worse`` than the baseline, or ``unclear``, as the interval of
+        the difference holds zero or is missing."""
+        _, low, high = self.improvement or Score(0)
+        if low is None or high is None or low <= 0 <= high:
             return "unclear"
-        if better.low > 0:
-            return "better"
-        return "worse" if better.high < 0 else "unclear"
+        return "better" if low > 0 else "worse"
 
 
-def evaluate(
-    pipeline: Any,
-    train_target: "pd.Series[Any]",
-    test: pd.DataFrame,
-    schema: DataSchema,
-    settings: Settings,
-) -> Evaluation:
-    """Measure a fitted pipeline on test rows, beside a baseline, whole and by slice.
+def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs:
+    """Return a saved model, and test rows that it has not seen; DataError if they
+    cannot be used, or do not belong together."""
+    pipeline, record = load_model(model_path)
+    schema = load_schema(settings.data.schema_path, settings)
+    train, folder = load_processed(settings, "train"), settings.paths.processed
+    trained_on = record["data"]["files"]["train.csv"]["sha256"]
+    problem, task = None, record["configuration"]["task"]
+    if task != settings.task:
+        problem = f"trained for {task}, but the configured task is {settings.task}"
+    elif sha256_of(folder / "train.csv") != trained_on:  # after a new split
+        problem = f"trained on other rows than {folder} holds now (test rows, too?)"
+    if problem:
+        raise DataError(f"{model_path}: {problem}; run `make train`")
+    if test_path.resolve() == (folder / "test.csv").resolve():
+        test = load_processed(settings, "test")  # only if as they were made
+    else:
+        test = read_rows(test_path, schema)
+    if sha256_of(test_path) == trained_on:
+        problem = "the rows that the model was trained on; expected others"
+        raise DataError(f"{test_path}: {problem}")
+    return Inputs(pipeline, record, schema, train, test, test_path)
 
-    Args:
-        pipeline: What the training saved: rows go in, predictions come out.
-        train_target: The target of the training rows; the baseline predicts its most
-            frequent label, with the shares as probabilities, or its mean.
-        test: The test rows as ``coerce`` returns them.
-        schema: The data contract; its sensitive columns are slices.
-        settings: The task, the seed and what ``evaluation`` says.
 
-    Raises:
-        ConfigError: If a slice is not a column of the test rows.
-        DataError: If a test row has no target.
+def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
+    """Measure a model on the test rows, beside a baseline, on the whole and by slice.
+
+    The baseline knows the training target alone: it predicts the most frequent label,
+    with the shares as probabilities, or the mean. Slices are by the sensitive columns
+    of the schema and ``evaluation.slices``; ConfigError if one is not in the test rows.
     """
-    chosen, seed = settings.evaluation, settings.seed
-    columns = _slice_columns(test, schema, chosen)
-    dummy = ModelFactory.get_model("dummy", task=settings.task, seed=seed)
-    dummy.fit(train_target.to_frame(), train_target)
-    predictions = predict(pipeline, test, schema, settings)
-    guesses = predict(dummy.pipeline, test, schema, settings)
-    model, baseline = (_measure(p, chosen, seed) for p in (predictions, guesses))
-    return Evaluation(
-        predictions,
-        model,
-        baseline,
-        improvement(model, baseline, settings),
-        _classes(predictions),
-        [
-            result
-            for name in columns
-            for result in _slices(
-                predictions, name, test[name], schema.columns[name].type, settings
-            )
-        ],
-    )
+    test, schema, chosen = inputs.test, inputs.schema, settings.evaluation.slices
+    known = [name for name in test.columns if name != schema.target]
+    if unknown := [name for name in chosen if name not in known]:
+        problem = f"found {unknown[0]!r}, expected columns of the test rows"
+        raise ConfigError(f"evaluation.slices: {problem}: {', '.join(known)}")
+    target = inputs.train[schema.target]
+    dummy = ModelFactory.get_model("dummy", task=settings.task, seed=settings.seed)
+    dummy.fit(target.to_frame(), target)
+    predictions = predict(inputs.pipeline, test, schema, settings)
+    model = measure(predictions, settings, also=settings.gate.thresholds)
+    baseline = measure(predict(dummy.pipeline, test, schema, settings), settings)
+    slices = [
+        _slice(name, value, predictions.take(rows.to_numpy(dtype=bool)), settings)
+        for name in dict.fromkeys([*schema.sensitive, *chosen])
+        if name in test.columns
+        for value, rows in slice_masks(test[name], schema.columns[name].type).items()
+    ]
+    better, classes = improvement(model, baseline, settings), _classes(predictions)
+    return Evaluation(predictions, model, baseline, better, classes, slices)
 
 
 def predict(
     pipeline: Any, rows: pd.DataFrame, schema: DataSchema, settings: Settings
 ) -> Predictions:
-    """Return what ``pipeline`` predicts for ``rows``, beside their target.
-
-    Raises:
-        DataError: If a row has no target.
-    """
-    target = rows[schema.target]
-    if target.isna().any():
-        raise DataError(
-            f"column {schema.target!r}: {target.isna().sum()} of {len(rows)} rows have "
-            "no target, expected one in each; leave these rows out"
-        )
+    """Return what ``pipeline`` predicts for typed rows, beside their target."""
+    target, said = rows[schema.target], np.asarray(pipeline.predict(rows))
     if settings.task == "regression":
-        numbers = target.to_numpy(dtype=np.float64)
-        return Predictions("regression", numbers, np.asarray(pipeline.predict(rows)))
+        return Predictions("regression", target.to_numpy(dtype=np.float64), said)
     probabilities = None
     if hasattr(pipeline, "predict_proba"):
         probabilities = np.asarray(pipeline.predict_proba(rows), dtype=np.float64)
-    return Predictions(
-        "classification",
-        target.to_numpy(dtype=object),
-        np.asarray(pipeline.predict(rows), dtype=object),
-        probabilities,
-        tuple(str(label) for label in pipeline.classes_),
-    )
-
-
-def _slice_columns(
-    test: pd.DataFrame, schema: DataSchema, settings: EvaluationSettings
-) -> list[str]:
-    """Return the sensitive and the configured columns, each once."""
-    for name in settings.slices:
-        if name not in test.columns or name == schema.target:
-            expected = ", ".join(c for c in test.columns if c != schema.target)
-            raise ConfigError(
-                f"evaluation.slices: found {name!r}, expected columns of the test "
-                f"rows: {expected}"
-            )
-    sensitive = [name for name in schema.sensitive if name in test.columns]
-    return list(dict.fromkeys([*sensitive, *settings.slices]))
-
-
-def _measure(
-    predictions: Predictions, settings: EvaluationSettings, seed: int
-) -> Measurement:
-    """Return the metrics with the intervals that the settings ask for."""
-    return measure(predictions, settings.confidence, settings.bootstrap_samples, seed)
+    both = target.to_numpy(dtype=object), said.astype(object)
+    classes = tuple(map(str, pipeline.classes_))
+    return Predictions(settings.task, *both, probabilities, classes)
 
 
 def improvement(
-    model: Measurement, baseline: Measurement, settings: Settings
+    model: Measurement, other: Measurement, settings: Settings
 ) -> Score | None:
-    """Return how much better a model is in the primary metric, than another one.
-
-    Both are measured on the same rows with the same seed, so that the interval is of
-    the difference, sample by sample.
-
-    Returns:
-        The difference, negative if the model is worse; None if the metric is not
-        defined on these rows.
-    """
-    name, higher_is_better = primary_metric(settings.task)
-    if name not in model.scores or name not in baseline.scores:
+    """Return how much better a model is in the primary metric than another one on the
+    same rows, sample by sample; None if the metric is not defined on these rows."""
+    name, higher_is_better = metrics.primary_metric(settings.task)
+    if name not in model.scores or name not in other.scores:
         return None
     sign = 1 if higher_is_better else -1
-    value = sign * (model.scores[name].value - baseline.scores[name].value)
+    value = sign * (model.scores[name].value - other.scores[name].value)
     if model.rows < settings.evaluation.min_slice_rows:
-        return Score(value, None, None)  # so few rows may all be right by chance
-    gains = sign * (model.replicates[name] - baseline.replicates[name])
-    return Score(value, *interval(gains, settings.evaluation.confidence))
+        return Score(value)  # so few rows may all be right by chance
+    gains = sign * (model.samples[name] - other.samples[name])
+    return Score(value, *metrics.interval(gains, settings))
 
 
-def _classes(predictions: Predictions) -> list[ClassResult]:
-    """Return the result for each class that rows are of or are predicted to be of."""
-    if predictions.task == "regression":
+def slice_masks(column: Column, kind: ColumnType) -> dict[str, Column]:
+    """Divide rows into slices by the value of a typed column, as masks by name.
+
+    Categories come by frequency; of more than ``MAX_SLICES`` the rarest share a slice.
+    Numbers and dates with more than ``MAX_VALUES`` values are cut into quarters of the
+    rows. Missing values come last. Every row is in one slice, and none is empty.
+    """
+    present = column.dropna()
+    masks: dict[str, Column] = {}
+    if kind == "category":
+        counts = present.value_counts().sort_index()
+        values = list(counts.sort_values(ascending=False, kind="stable").index)
+        kept = values if len(values) <= MAX_SLICES else values[: MAX_SLICES - 1]
+        masks = {value: column == value for value in kept}
+        if len(kept) < len(values):
+            masks[OTHERS] = column.notna() & ~column.isin(kept)
+    elif present.nunique() <= MAX_VALUES:
+        values = sorted(present.unique())
+        masks = {_text(value, kind): column == value for value in values}
+    else:
+        edges = present.quantile([0.25, 0.5, 0.75]).unique()
+        for _, part in present.groupby(np.searchsorted(edges, present, side="left")):
+            name = f"{_text(part.min(), kind)} to {_text(part.max(), kind)}"
+            masks[name] = column.between(part.min(), part.max())
+    return masks if len(present) == len(column) else masks | {MISSING: column.isna()}
+
+
+def _text(value: Any, kind: ColumnType) -> str:
+    if kind == "date":
+        return str(value.isoformat(" ")).removesuffix(" 00:00:00")
+    return str(bool(value)).lower() if kind == "boolean" else f"{value:.6g}"
+
+
+def _slice(name: str, value: str, part: Predictions, settings: Settings) -> SliceResult:
+    rows, y, said = len(part.y_true), part.y_true, part.y_pred
+    enough = rows >= settings.evaluation.min_slice_rows
+    measured = measure(part, settings) if enough else None
+    if part.task == "classification" and len(part.classes) != 2:
+        return SliceResult(name, value, rows, None, None, measured)
+    if part.task == "classification":
+        y, said = (labels == part.classes[1] for labels in (y, said))
+    actual, predicted = float(y.mean()), float(said.mean())
+    return SliceResult(name, value, rows, actual, predicted, measured)
+
+
+def _classes(p: Predictions) -> list[dict[str, Any]]:
+    """Return the result for each class that is actual or predicted of some row."""
+    if p.task == "regression":
         return []
-    coded = encode(predictions)
+    coded = metrics.encode(p)
     present = np.union1d(coded.y_true, coded.y_pred)
-    columns = precision_recall_fscore_support(
+    found = precision_recall_fscore_support(
         coded.y_true, coded.y_pred, labels=present, zero_division=0
     )
     return [
-        ClassResult(
-            coded.labels[k], int(rows), float(precision), float(recall), float(f1)
-        )
-        for k, precision, recall, f1, rows in zip(present, *columns, strict=True)
+        {"label": coded.classes[k], "rows": int(rows)}
+        | {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
+        for k, precision, recall, f1, rows in zip(present, *found, strict=True)
     ]
-
-
-def _slices(
-    predictions: Predictions,
-    name: str,
-    column: "pd.Series[Any]",
-    kind: ColumnType,
-    settings: Settings,
-) -> list[SliceResult]:
-    """Return the result for each slice by the column ``name``."""
-    chosen = settings.evaluation
-    actual, predicted = _levels(predictions)
-    results = []
-    for value, rows in slice_masks(column, kind).items():
-        mask = rows.to_numpy(dtype=bool)
-        count = int(mask.sum())
-        measurement = None
-        if count >= chosen.min_slice_rows:
-            measurement = _measure(predictions.select(mask), chosen, settings.seed)
-        results.append(
-            SliceResult(
-                name,
-                value,
-                count,
-                None if actual is None else float(actual[mask].mean()),
-                None if predicted is None else float(predicted[mask].mean()),
-                measurement,
-            )
-        )
-    return results
-
-
-def _levels(predictions: Predictions) -> tuple[Any, Any]:
-    """Return target and prediction as numbers (1 for the positive class), or None."""
-    if predictions.task == "regression":
-        return predictions.y_true, predictions.y_pred
-    if len(predictions.classes) != 2:
-        return None, None
-    positive = predictions.classes[1]
-    return predictions.y_true == positive, predictions.y_pred == positive

@@ -1,113 +1,93 @@
 """The evaluation as one web page for people and one JSON file for programs.
 
-The page holds everything it shows: it needs no other file and no network,
-and can be sent as it is. Neither file holds the time of writing, so the same model and
-the same rows give the same bytes.
+The page needs no other file and no network. Neither holds the time of writing: the
+same model and the same rows give the same bytes.
 """
 
-import base64
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from src.data.schema import DataSchema
-from src.evaluation.bootstrap import Measurement, Score
-from src.evaluation.metrics import METRICS, primary_metric
-from src.evaluation.performance import Evaluation, SliceResult
-from src.evaluation.pictures import (
-    Picture,
-    make_pictures,
-    search_pictures,
-    slice_picture,
-)
-from src.models.artifact import Record
-from src.utils.config import PROJECT_ROOT, Settings, Task
+from src.evaluation.gate import Decision
+from src.evaluation.metrics import METRICS, Measurement, Predictions, primary_metric
+from src.evaluation.performance import Audit, Evaluation, Inputs, SliceResult
+from src.utils import visualization as draw
+from src.utils.config import PROJECT_ROOT, Settings
 from src.utils.files import sha256_of, write_json, write_text
-from src.utils.visualization import for_dark_page
+from src.utils.markdown import escape
+from src.utils.visualization import to_svg
 
-if TYPE_CHECKING:  # these look at reports in their turn
-    from src.audits.audit import Audit
-    from src.evaluation.gate import Decision
-
-TEMPLATE = "report.html.j2"
-WIDE_INCHES = 5.0
-
+MAX_CLASSES, MAX_CURVES = 15, 6
 # Few enough for a table whose lines are slices.
-SLICE_METRICS: dict[Task, tuple[str, ...]] = {
-    "classification": ("roc_auc", "balanced_accuracy", "f1_macro"),
-    "regression": ("rmse", "mae", "r2"),
-}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Which model was evaluated, on which rows.
-
-    Attributes:
-        record: The record of the model.
-        schema: The data contract.
-        test_path: The file of the test rows.
-        audits: What the audits of it found.
-    """
-
-    record: Record
-    schema: DataSchema
-    test_path: Path
-    audits: "Sequence[Audit]" = ()
+SLICE_METRICS = ("roc_auc", "balanced_accuracy", "f1_macro", "rmse", "mae", "r2")
 
 
 class Report(NamedTuple):
-    """A report that was written.
-
-    Attributes:
-        page: The file for people.
-        summary: The file for programs.
-        content: What programs read in it.
-        pictures: What the page shows of the whole model, drawn for whoever needs it.
-    """
+    """A written report: page and JSON file, what is in them, pictures (SVG by name)."""
 
     page: Path
     summary: Path
     content: dict[str, Any]
-    pictures: list[Picture]
+    pictures: dict[str, str]
 
 
 def write_report(
     evaluation: Evaluation,
-    subject: Subject,
+    audits: Sequence[Audit],
+    inputs: Inputs,
     settings: Settings,
-    decision: "Decision | None" = None,
+    decision: Decision | None = None,
 ) -> Report:
-    """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder.
+    """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder, with
+    what the gate says if it was asked."""
+    page, summary = (
+        settings.paths.reports / f"evaluation.{x}" for x in ("html", "json")
+    )
+    content = summarise(evaluation, audits, inputs, settings)
+    pictures = model_pictures(evaluation.predictions)
+    html = render(
+        "report.html.j2",
+        content=content,
+        settings=settings,
+        schema=inputs.schema,
+        search=inputs.record["search"],
+        slice_metrics=[name for name in SLICE_METRICS if name in content["metrics"]],
+        pictures=pictures,
+        slice_pictures=slice_pictures(evaluation),
+        audits=audits,
+        decision=decision,
+    )
+    write_json(summary, content)
+    write_text(page, html)
+    return Report(page, summary, content, pictures)
 
-    Args:
-        evaluation: How well the model does.
-        subject: Which model it is.
-        settings: How it was measured.
-        decision: What the gate says of it, if it was asked.
 
-    Returns:
-        The files, and what is in them.
-    """
-    content = summarise(evaluation, subject, settings)
-    pictures = make_pictures(evaluation, settings.evaluation.confidence)
-    page = settings.paths.reports / "evaluation.html"
-    report = Report(page, page.with_suffix(".json"), content, pictures)
-    write_json(report.summary, content)
-    write_text(page, _render(evaluation, report, subject, settings, decision))
-    return report
+def render(template: str, **content: Any) -> str:
+    """Return a template of this folder with its content; HTML is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=template.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": format_number, "score": format_score}
+    environment.filters["cell"] = lambda value: escape(str(value))  # of Markdown
+    return environment.get_template(template).render(info=METRICS, **content)
 
 
 def summarise(
-    evaluation: Evaluation, subject: Subject, settings: Settings
+    evaluation: Evaluation, audits: Sequence[Audit], inputs: Inputs, settings: Settings
 ) -> dict[str, Any]:
     """Return the evaluation as JSON can hold it; every number in it is finite."""
-    record, chosen = subject.record, settings.evaluation
-    data = record["data"]
-    better = evaluation.improvement
+    record, better = inputs.record, evaluation.improvement
+    data, path, file = record["data"], inputs.test_path.resolve(), inputs.test_path.name
+    if path.is_relative_to(PROJECT_ROOT):  # the same on every machine
+        file = path.relative_to(PROJECT_ROOT).as_posix()
     return {
         "project": settings.project.name,
         "task": settings.task,
@@ -117,26 +97,33 @@ def summarise(
         "metrics": _scores(evaluation.model),
         "undefined": evaluation.model.undefined,
         "baseline": _scores(evaluation.baseline),
-        "classes": [asdict(result) for result in evaluation.classes],
-        "slices": [_slice(result) for result in evaluation.slices],
-        "audits": {audit.name: audit.summary() for audit in subject.audits},
-        "intervals": {
-            "confidence": chosen.confidence,
-            "bootstrap_samples": chosen.bootstrap_samples,
-            "seed": settings.seed,
+        "classes": evaluation.classes,
+        "slices": [
+            dict(zip(SliceResult._fields, figures, strict=False))
+            | {"metrics": measured and _scores(measured)}
+            | {"undefined": measured and measured.undefined}
+            for *figures, measured in evaluation.slices
+        ],
+        "audits": {
+            audit.name: {
+                "title": audit.title,
+                "checks": [check._asdict() for check in audit.checks],
+                "tables": [table._asdict() for table in audit.tables],
+            }
+            | audit.content
+            for audit in audits
         },
-        "model": {
-            "type": record["model_type"],
-            "sha256": record["model_sha256"],
-            "created": record["created"],
-            "code_revision": record["code_revision"],
-        },
+        "intervals": settings.evaluation.model_dump(
+            include={"confidence", "bootstrap_samples"}
+        )
+        | {"seed": settings.seed},
+        "model": {"type": record["model_type"], "sha256": record["model_sha256"]}
+        | {name: record[name] for name in ("created", "code_revision")},
         "data": {
             "source_sha256": data["source_sha256"],
-            "train_sha256": data["files"]["train.csv"]["sha256"],
-            "train_rows": data["files"]["train.csv"]["rows"],
-            "test_file": _shown(subject.test_path),
-            "test_sha256": sha256_of(subject.test_path),
+            **{f"train_{k}": data["files"]["train.csv"][k] for k in ("sha256", "rows")},
+            "test_file": file,
+            "test_sha256": sha256_of(path),
             "test_rows": evaluation.model.rows,
         },
     }
@@ -147,110 +134,59 @@ def format_number(value: float | None) -> str:
     if value is None:
         return "–"
     size = abs(value)
-    if size >= 1000:
-        return f"{value:,.0f}"
     if size >= 10:
-        return f"{value:.1f}"
-    if size >= 0.001 or size == 0:
-        return f"{value:.3f}"
-    return f"{value:.1e}"
+        return f"{value:,.0f}" if size >= 1000 else f"{value:.1f}"
+    return f"{value:.3f}" if size >= 0.001 or size == 0 else f"{value:.1e}"
 
 
-def format_score(score: Score) -> str:
-    """Write a metric with its interval, if it has one."""
-    text = format_number(score.value)
-    if score.low is None:
-        return text
-    return f"{text} [{format_number(score.low)}, {format_number(score.high)}]"
+def format_score(score: Mapping[str, Any]) -> str:
+    """Write a value with its interval, if it has one."""
+    value, low, high = (format_number(score[key]) for key in ("value", "low", "high"))
+    return value if score["low"] is None else f"{value} [{low}, {high}]"
 
 
-def _scores(measurement: Measurement) -> dict[str, dict[str, float | None]]:
-    """Return the metrics with their intervals as JSON can hold them."""
-    return {name: score._asdict() for name, score in measurement.scores.items()}
+def model_pictures(p: Predictions) -> dict[str, str]:
+    """Return the pictures for the task, without those that need what is not there."""
+    if p.task == "regression":
+        kinds = "actual_vs_predicted", "residual_vs_predicted"
+        return {k: to_svg(draw.prediction_error(p.y_true, p.y_pred, k)) for k in kinds}
+    pictures, names = {}, np.array(p.classes, dtype=object)
+    labels = sorted({*p.y_true, *p.y_pred, *p.classes})
+    if len(labels) <= MAX_CLASSES:  # more are told by the table of the classes
+        matrix = draw.confusion_matrix(p.y_true, p.y_pred, labels)
+        pictures["confusion_matrix"] = to_svg(matrix)
+    if p.probabilities is None:
+        return pictures
+    first = 1 if len(names) == 2 else 0  # the positive one of two, else all
+    masks = {k: p.y_true == names[k] for k in range(first, len(names))}
+    usable = [k for k, mask in masks.items() if 0 < mask.sum() < len(mask)]
+    frequent = sorted(usable, key=lambda k: -masks[k].sum())[:MAX_CURVES]
+    sides = {names[k]: (masks[k], p.probabilities[:, k]) for k in frequent}
+    for kind in ("roc_curve", "precision_recall_curve") if sides else ():
+        pictures[kind] = to_svg(draw.curves(sides, kind))
+    best, subject = p.probabilities.argmax(axis=1), "the predicted class"
+    if len(names) == 2:
+        best, subject = np.ones_like(best), names[1]
+    probability = p.probabilities[np.arange(len(best)), best]
+    calibration = draw.calibration_curve(p.y_true == names[best], probability, subject)
+    return pictures | {"calibration": to_svg(calibration)}
 
 
-def _slice(result: SliceResult) -> dict[str, Any]:
-    """Return the result for a slice as JSON can hold it."""
-    measured = result.measurement
+def slice_pictures(evaluation: Evaluation) -> dict[str, str]:
+    """Return the primary metric of the slices of each column, where it is defined."""
+    name, _ = primary_metric(evaluation.predictions.task)
+    rows: dict[str, list[Any]] = {part.column: [] for part in evaluation.slices}
+    for part in evaluation.slices:
+        if part.measurement and name in part.measurement.scores:
+            rows[part.column].append((part.value, *part.measurement.scores[name]))
+    label, whole = METRICS[name].label, evaluation.model.scores.get(name)
     return {
-        "column": result.column,
-        "value": result.value,
-        "rows": result.rows,
-        "actual": result.actual,
-        "predicted": result.predicted,
-        "metrics": _scores(measured) if measured else None,
-        "undefined": measured.undefined if measured else None,
+        name: (
+            to_svg(draw.interval_chart(of, whole.value, label)) if whole and of else ""
+        )
+        for name, of in rows.items()
     }
 
 
-def _render(
-    evaluation: Evaluation,
-    report: Report,
-    subject: Subject,
-    settings: Settings,
-    decision: "Decision | None",
-) -> str:
-    """Return the page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": format_number, "score": format_score}
-    columns = dict.fromkeys(result.column for result in evaluation.slices)
-    return environment.get_template(TEMPLATE).render(
-        content=report.content,
-        description=settings.project.description,
-        schema=subject.schema,
-        evaluation=evaluation,
-        info=METRICS,
-        primary=report.content["primary_metric"],
-        confidence=f"{settings.evaluation.confidence:.0%}",
-        min_rows=settings.evaluation.min_slice_rows,
-        level=_level(evaluation),
-        slice_metrics=SLICE_METRICS[settings.task],
-        pictures=[_embed(picture) for picture in report.pictures],
-        columns={name: _embed(slice_picture(evaluation, name)) for name in columns},
-        search=subject.record.get("search"),
-        search_pictures=[_embed(p) for p in search_pictures(subject.record)],
-        audits=[(a, [_embed(p) for p in a.pictures]) for a in subject.audits],
-        decision=decision,
-    )
-
-
-def _level(evaluation: Evaluation) -> str | None:
-    """Say what ``actual`` and ``predicted`` of a slice are; None if they are not."""
-    predictions = evaluation.predictions
-    if predictions.task == "regression":
-        return "mean"
-    if len(predictions.classes) == 2:
-        return f"share of {predictions.classes[1]}"
-    return None
-
-
-def _embed(picture: Picture | None) -> dict[str, Any] | None:
-    """Return a picture as addresses that contain it, for light and for dark pages."""
-    if picture is None:
-        return None
-    return {
-        "light": _data_url(picture.svg),
-        "dark": _data_url(for_dark_page(picture.svg)),
-        "alt": picture.alt,
-        "caption": picture.caption,
-        "wide": picture.figure.get_figwidth() > WIDE_INCHES,
-    }
-
-
-def _data_url(svg: str) -> str:
-    """Return an address that contains the picture itself."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def _shown(path: Path) -> str:
-    """Write a path within the project as it is elsewhere too: relative to it."""
-    whole = path.resolve()
-    if whole.is_relative_to(PROJECT_ROOT):
-        return whole.relative_to(PROJECT_ROOT).as_posix()
-    return whole.name
+def _scores(measured: Measurement) -> dict[str, Any]:
+    return {name: score._asdict() for name, score in measured.scores.items()}

@@ -15,50 +15,38 @@ from src.utils.config import FeatureSettings
 MAX_CATEGORIES = 100
 
 
-def build_transformer(min_category_rows: int, scaled: bool) -> ColumnTransformer:
+def build_transformer(
+    min_category_rows: int, imputed: bool, scaled: bool
+) -> ColumnTransformer:
     """Return an unfitted transformer from features to a dense array of float64.
 
-    Numbers: missing values become the median, and a column says where they were.
-    Categories: one column for each value, for missing, and for all that are rare or
-    were never seen in training.
-
     Args:
-        min_category_rows: Values in fewer rows are rare.
-        scaled: Whether numbers are brought to mean 0 and deviation 1. Trees gain
-            nothing by it.
+        min_category_rows: A category becomes a column for each value, and one for all
+            values that are in fewer rows; one never seen sets none of them.
+        imputed: Whether missing numbers become the median; else they stay missing.
+        scaled: Whether numbers are brought to mean 0 and deviation 1.
     """
-    numbers = SimpleImputer(strategy="median", add_indicator=True)
+    steps = [SimpleImputer(strategy="median")] if imputed else []
+    steps += [StandardScaler()] if scaled else []
+    numbers = make_pipeline(*steps) if steps else "passthrough"
     categories = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
+        handle_unknown="ignore",
         min_frequency=min_category_rows,
         max_categories=MAX_CATEGORIES,
         sparse_output=False,
     )
     return ColumnTransformer(
         [
-            (
-                "numbers",
-                make_pipeline(numbers, StandardScaler()) if scaled else numbers,
-                make_column_selector(dtype_include=np.number),
-            ),
+            ("numbers", numbers, make_column_selector(dtype_include=np.number)),
             ("categories", categories, make_column_selector(dtype_exclude=np.number)),
         ]
     )
 
 
-def fitted_steps(settings: FeatureSettings, scaled: bool) -> list[tuple[str, Any]]:
-    """Return the steps that learn from the training rows: select, then transform.
-
-    Args:
-        settings: The limits of the selection, and of what is a rare category.
-        scaled: Whether the model wants numbers of similar size.
-    """
-    selector = FeatureSelector(
-        settings.max_missing_share,
-        settings.max_correlation,
-        settings.min_category_rows,
-    )
-    return [
-        ("selection", selector),
-        ("transformation", build_transformer(settings.min_category_rows, scaled)),
-    ]
+def fitted_steps(
+    settings: FeatureSettings, imputed: bool, scaled: bool
+) -> list[tuple[str, Any]]:
+    """Return the steps that learn from the training rows: select, then transform."""
+    transformer = build_transformer(settings.min_category_rows, imputed, scaled)
+    selector = FeatureSelector(**settings.model_dump())
+    return [("selection", selector), ("transformation", transformer)]

@@ -1,19 +1,15 @@
 """Factory pattern: the model that the configuration names.
 
-A new type is a class in ``src/models/model_types`` and two lines here. Each class is
-imported only when it is asked for, so that a command pays for one library at most.
+A new type is a class in ``src/models/model_types`` and a case here. It is imported
+only when it is asked for, so that a command pays for one library at most.
 """
 
 from typing import Any
 
 from src.models.base import BaseModel
-from src.utils.errors import ModelError
+from src.utils.errors import ConfigError
 
 MODEL_TYPES = ("dummy", "linear", "random_forest", "hist_gradient_boosting")
-
-
-class UnknownModelError(ModelError, ValueError):
-    """No model has the name that was asked for."""
 
 
 class ModelFactory:
@@ -21,32 +17,28 @@ class ModelFactory:
 
     @staticmethod
     def get_model(model_type: str, **kwargs: Any) -> BaseModel:
-        """Return an unfitted model.
-
-        Args:
-            model_type: One of ``MODEL_TYPES``.
-            **kwargs: ``task``, ``seed`` and the hyperparameters; see ``BaseModel``.
+        """Return an unfitted model; ``kwargs`` are those of ``BaseModel``.
 
         Raises:
-            UnknownModelError: If there is no such type; a ``ValueError`` as well.
-            ModelError: If a hyperparameter is unknown or its value is not possible.
+            ConfigError: If there is no such type, a hyperparameter is unknown or its
+                value is not possible.
         """
-        if model_type == "dummy":
-            from src.models.model_types.dummy import DummyModel
+        match model_type:
+            case "dummy":
+                from src.models.model_types.dummy import DummyModel
 
-            return DummyModel(**kwargs)
-        if model_type == "linear":
-            from src.models.model_types.linear import LinearModel
+                return DummyModel(**kwargs)
+            case "linear":
+                from src.models.model_types.linear import LinearModel
 
-            return LinearModel(**kwargs)
-        if model_type == "random_forest":
-            from src.models.model_types.tree import RandomForestModel
+                return LinearModel(**kwargs)
+            case "random_forest":
+                from src.models.model_types.tree import RandomForestModel
 
-            return RandomForestModel(**kwargs)
-        if model_type == "hist_gradient_boosting":
-            from src.models.model_types.tree import HistGradientBoostingModel
+                return RandomForestModel(**kwargs)
+            case "hist_gradient_boosting":
+                from src.models.model_types.tree import HistGradientBoostingModel
 
-            return HistGradientBoostingModel(**kwargs)
+                return HistGradientBoostingModel(**kwargs)
         expected = ", ".join(MODEL_TYPES)
-        message = f"model.type: found {model_type!r}, expected one of: {expected}"
-        raise UnknownModelError(message)
+        raise ConfigError(f"model.type: {model_type!r}, expected one of: {expected}")

@@ -1,98 +1,141 @@
-"""Predictions over HTTP with BentoML: the contract, in a service of its kind.
+"""Predictions over HTTP with BentoML.
 
 Run as a module, it listens where ``config/serving_config.yaml`` says::
 
     python -m src.serving.api
 
-The commands of BentoML take it as ``src.serving.api:Predictions``. The contract is in
-``service.py``, and ``asgi.py`` carries it. What a team adds to :class:`Predictions`,
-such as a method with ``@bentoml.api``, passes the same gate: it needs the API key, and
-its bodies have the same limit.
+BentoML's commands know it as ``src.serving.api:Predictions``: `bentoml serve` serves
+it, and `bentoml build` packs it.
 """
 
-from typing import Any
+# mypy: disable-error-code="untyped-decorator"
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
-# First, because bentoml reads variables when it is imported.
-from src.serving import bentoml_environment  # noqa: F401
+# First, as bentoml reads when it is imported what this sets.
+from src.serving.middleware import Guard, drain_first, draining
 
 import bentoml
+from bentoml.exceptions import ServiceUnavailable
+from bentoml.images import Image
+from pydantic import Field
+from starlette.responses import JSONResponse, Response
 
-from src.serving.asgi import (
-    App,
-    ContractFirst,
-    ContractMiddleware,
-    Receive,
-    Scope,
-    Send,
-)
-from src.serving.messages import Refused
-from src.serving.server import serve
-from src.serving.service import Service, make_service
-from src.serving.settings import load_serving_settings
-from src.utils.cli import config_parser, run, settings_from
+from src.data.schema import load_schema
+from src.serving import schemas, tables
+from src.serving.champion import Champion, NoModel
+from src.serving.model import Model
+from src.serving.settings import ServingSettings, load_serving_settings
+from src.utils.cli import run
+from src.utils.config import PROJECT_ROOT, Settings, load_settings
 
-
-class Contract:
-    """The contract as middleware, with a service that lives as long as the process."""
-
-    def __init__(self, app: App, service: Service | None = None) -> None:
-        """Take what answers all other requests; the service is made if it is None."""
-        self._app = app
-        self._service = service or make_service()
-        self._contract = ContractMiddleware(app, self._service.gate)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, or the life of the process from its start to its end."""
-        if scope["type"] != "lifespan":
-            await self._contract(scope, receive, send)
-            return
-        self._service.start()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._service.stop()
+# BentoML keeps some memory of each request until its time would be over.
+TIMEOUT_SECONDS = 30
 
 
-async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 404 in the form of the contract, where BentoML has nothing either."""
-    response = Refused(404, "there is nothing at this path").response()
-    headers = [
-        (b"content-type", response.media_type.encode()),
-        (b"content-length", str(len(response.body)).encode()),
-    ]
-    start = {"type": "http.response.start", "status": 404, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": response.body})
+def create_service(settings: Settings, serving: ServingSettings) -> Any:
+    """Return the service; it follows the champion once a server has started it.
+
+    Without a model it starts as well, says so at ``/readyz`` and answers 503, because
+    an orchestrator is to see that rather than a process that starts again and again.
+    ``ConfigError`` if the data schema is not valid.
+    """
+    schema = load_schema(settings.data.schema_path, settings)
+    Row: Any = schemas.row_model(schema, serving.unknown_categories)
+    limits: Any = Field(min_length=1, max_length=serving.max_rows)
+
+    @bentoml.service(image=image(), workers=1, traffic={"timeout": TIMEOUT_SECONDS})
+    class Predictions:
+        """Predictions of the champion."""
+
+        def __init__(self) -> None:
+            """Load the champion, and follow it."""
+            drain_first(serving.drain_seconds)
+            self.champion = Champion(settings, serving, schema, Row)
+            self.champion.start()
+
+        @bentoml.on_shutdown
+        def stop(self) -> None:
+            """Follow it no more."""
+            self.champion.stop()
+
+        def __is_ready__(self) -> bool:
+            """Say that a model is loaded, and the service is not about to end."""
+            return self.champion.model is not None and not draining.is_set()
+
+        def loaded(self) -> Model:
+            """Return the model that answers."""
+            try:
+                return self.champion.loaded()
+            except NoModel as error:
+                raise ServiceUnavailable(str(error)) from None
+
+        @bentoml.api(route="/v1/predict")
+        async def predict(
+            self, rows: Annotated[list[Row], limits]
+        ) -> schemas.Predictions:
+            """Predict each row."""
+            model = self.loaded()
+            answers = model.predict(schemas.values_of(rows))
+            return schemas.Predictions(
+                model_version=model.version,
+                predictions=[schemas.Prediction(**answer) for answer in answers],
+            )
+
+        @bentoml.api(route="/v1/predict/batch")
+        def predict_table(self, table: Path, /, ctx: bentoml.Context) -> Any:
+            """Predict the rows of a table; the answer is a table of the same type."""
+            model, headers = self.loaded(), ctx.request.headers
+            given = headers.get("content-type", "").partition(";")[0].strip()
+            if given not in tables.MEDIA_TYPES:
+                ctx.response.status_code = 415
+                expected = " or ".join(tables.MEDIA_TYPES)
+                return JSONResponse({"error": f"{expected} is needed"})
+            accepted = headers.get("accept", "")
+            wanted = accepted if accepted in tables.MEDIA_TYPES else given
+            content, limit = table.read_bytes(), serving.max_batch_rows
+            try:
+                answer = tables.predict(content, given, wanted, model, Row, limit)
+            except tables.InvalidTable as error:
+                ctx.response.status_code = 400
+                problem = {"error": "invalid table", "detail": error.problems}
+                return JSONResponse(problem)
+            ctx.response.metadata["X-Model-Version"] = model.version
+            return Response(answer, headers={"Content-Type": wanted})
+
+        @bentoml.api(route="/model")
+        async def model(self) -> dict[str, Any]:
+            """Say which model answers, what it was trained on and how good it was."""
+            return self.loaded().describe()
+
+    service: Any = Predictions
+    service.add_asgi_middleware(
+        Guard, keys=serving.keys, max_bytes=serving.max_body_bytes
+    )
+    return service
 
 
-@bentoml.service(
-    workers=1,
-    # The contract has its own metrics and its own access log.
-    metrics={"enabled": False},
-    logging={"access": {"enabled": False}},
-    # What an orchestrator of BentoML asks.
-    endpoints={"livez": "/health", "readyz": "/ready"},
-)
-@bentoml.asgi_app(nothing)
-class Predictions:
-    """Predictions of the champion."""
-
-
-# What the decorators make of the class, which type checkers do not see.
-SERVICE: Any = Predictions
+def image() -> Image:
+    """Return what `bentoml build` installs: what the project imports, as pinned."""
+    text = (PROJECT_ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lines = text.partition("# Tests")[0].splitlines()
+    packages = [line for line in lines if not line.startswith("-")]
+    pins = f"-c {PROJECT_ROOT / 'constraints.txt'}"
+    return Image(python_version="3.11").python_packages(pins, *packages)
 
 
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
-    settings = settings_from(config_parser(__doc__).parse_args())
-    serving = load_serving_settings()
-    service = make_service(settings, serving)
-    SERVICE.add_asgi_middleware(Contract, service=service)
-    app = ContractFirst(SERVICE.to_asgi(is_main=False), service)
-    serve(app, service.gate, serving)
+    settings, serving = load_settings(), load_serving_settings()
+    load_schema(settings.data.schema_path, settings)  # says here what is wrong with it
+    where = ["--host", serving.host, "--port", str(serving.port)]
+    command = ["-m", "bentoml", "serve", "src.serving.api:Predictions", *where]
+    os.execv(sys.executable, [sys.executable, *command])
 
 
 if __name__ == "__main__":
     run(main)
-else:  # for the commands of BentoML
-    SERVICE.add_asgi_middleware(Contract)
+else:  # for BentoML's commands
+    Predictions = create_service(load_settings(), load_serving_settings())

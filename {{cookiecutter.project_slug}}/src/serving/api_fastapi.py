@@ -1,91 +1,252 @@
 """Predictions over HTTP with FastAPI.
 
-Run as a module, it listens where ``config/serving_config.yaml`` says::
-
-    python -m src.serving.api
-
-The contract is in ``service.py``, and ``asgi.py`` carries it, before FastAPI looks at
-a request: what FastAPI does for each one takes longer than a prediction. What a team
-adds to the application in :func:`create_app` passes the same gate: it needs the API
-key, and its bodies have the same limit.
+``python -m src.serving.api`` listens where ``config/serving_config.yaml`` says, and any
+ASGI server can: ``uvicorn --factory src.serving.api:create_app --workers 4``.
 """
 
+import asyncio
+import contextlib
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from socket import socket
 from typing import Any
 
-from fastapi import FastAPI
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.security import APIKeyHeader
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.requests import HTTPConnection
 
-from src.serving import openapi
-from src.serving.asgi import ContractFirst, ContractMiddleware, Receive, Scope, Send
-from src.serving.server import serve
-from src.serving.service import Service, make_service
+from src.data.schema import load_schema
+from src.serving import schemas, tables
+from src.serving.champion import Champion, NoModel
+from src.serving.middleware import Observed
 from src.serving.settings import ServingSettings, load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
-from src.utils.config import Settings
+from src.utils.config import Settings, load_settings
+
+PAGE = Path(__file__).parent / "static/index.html"
+MAX_TABLES = 2  # at a time
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+TABLE = {"content": dict.fromkeys(tables.MEDIA_TYPES, BINARY)}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is no text"},
+    401: {"description": "The API key is missing or wrong"},
+    413: {"description": "The body is too large"},
+    415: {"description": "The body is of another type"},
+    503: {"description": "No model is loaded"},
+}
 
 
-class Application(FastAPI):
-    """FastAPI with the contract before it, and in its description."""
+class ApiKey(APIKeyHeader):
+    """Refuses requests without a valid key."""
 
-    def __init__(self, service: Service, **options: Any) -> None:
-        """Take the service, and what FastAPI takes."""
-        super().__init__(**options)
-        self.state.service = self._service = service
-        service.describe = self.openapi
-        # What a team adds passes the same gate.
-        self.add_middleware(ContractMiddleware, gate=service.gate)
-        self._answer = ContractFirst(super().__call__, service)
+    def __init__(self, keys: list[bytes]) -> None:
+        super().__init__(name="X-API-Key")
+        self.keys = keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, or the life of the process from its start to its end."""
-        await self._answer(scope, receive, send)
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        """Return the key of a request; 401 if it is none."""
+        given = await super().__call__(request) or ""
+        # Each one is compared, and to its end: the time must not tell how much fits.
+        if not sum(secrets.compare_digest(given.encode(), key) for key in self.keys):
+            raise self.make_not_authenticated_error()
+        return given
 
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document of the contract and of what a team adds."""
-        return openapi.merged(self._service.document(), super().openapi())
+
+class Batcher:
+    """Predicts the rows of requests that came at the same moment together.
+
+    The rows of ten requests take a model little more time than those of one.
+    """
+
+    def __init__(self, champion: Champion) -> None:
+        self.champion = champion
+        self.waiting: list[tuple[list[schemas.Row], asyncio.Future[Any]]] = []
+
+    async def predict(self, rows: list[schemas.Row]) -> tuple[str, list[Any]]:
+        """Return the version of the model that answers, and the answer to each row."""
+        loop = asyncio.get_running_loop()
+        if not self.waiting:
+            loop.call_soon(self.run)  # after all that has arrived was read
+        future: asyncio.Future[tuple[str, list[Any]]] = loop.create_future()
+        self.waiting.append((rows, future))
+        return await future
+
+    def run(self) -> None:
+        """Predict what waits, by one model."""
+        waiting = [(rows, future) for rows, future in self.waiting if not future.done()]
+        self.waiting = []
+        try:
+            model = self.champion.loaded()
+            found = iter(model.predict([row for rows, _ in waiting for row in rows]))
+            for rows, future in waiting:
+                future.set_result((model.version, list(islice(found, len(rows)))))
+        except Exception as error:
+            for _, future in waiting:
+                future.set_exception(error)
 
 
 def create_app(
     settings: Settings | None = None, serving: ServingSettings | None = None
 ) -> FastAPI:
-    """Return the application; ``@app.get`` and the like add to the contract.
+    """Return the application; settings that are None are read from their files.
 
-    It loads its model when a server starts it. Without a model it starts as well, says
-    so at ``/ready`` and answers 503, because an orchestrator is to see that rather than
-    a process that starts again and again.
-
-    Args:
-        settings: Where models are; read from the configuration files if None.
-        serving: How to serve; read from the configuration files if None.
-
-    Returns:
-        The application, to be run by any ASGI server; ``app.state.service`` is what
-        answers in it.
-
-    Raises:
-        ConfigError: If a configuration file is not valid.
+    Without a model it starts as well, says so at ``/ready`` and answers 503, because an
+    orchestrator is to see that rather than a process that starts again and again.
     """
-    service = make_service(settings, serving)
+    settings = settings or load_settings()
+    serving = serving or load_serving_settings()
+    schema = load_schema(settings.data.schema_path, settings)
+    row = schemas.row_model(schema, serving.unknown_categories)
+    champion = Champion(settings, serving, schema, row)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        service.start()
-        try:
-            yield
-        finally:
-            service.stop()
+        champion.start()
+        yield
+        champion.stop()
 
-    # The service describes itself, and has its page instead of Swagger's from a CDN.
-    return Application(service, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title=settings.project.name,
+        description=settings.project.description,
+        lifespan=lifespan,
+        exception_handlers={RequestValidationError: refused, NoModel: refused},
+    )
+    app.state.champion, app.state.serving, app.state.draining = champion, serving, False
+    add_predictions(app, champion, row, serving)
+    add_status(app, champion)
+    app.add_middleware(RequestBodyLimitMiddleware, serving.max_body_bytes)
+    app.add_middleware(Observed)
+    return app
+
+
+def add_predictions(
+    app: FastAPI, champion: Champion, row: type[BaseModel], serving: ServingSettings
+) -> None:
+    """Add the routes that predict, and say by which model, to callers with a key."""
+    keys = [Security(ApiKey(serving.keys))] if serving.keys else []
+    Rows: Any = schemas.body_type(row, serving.max_rows)
+    batcher, busy = Batcher(champion), asyncio.Semaphore(MAX_TABLES)
+
+    @app.post(
+        "/v1/predict",
+        response_model=schemas.Predictions,
+        response_model_exclude_none=True,
+        responses=REFUSALS,
+        dependencies=keys,
+    )
+    async def predict(rows: Rows) -> Any:
+        """Predict one row, or each row of a list."""
+        version, answers = await batcher.predict(schemas.values_of(rows))
+        return {"model_version": version, "predictions": answers}
+
+    @app.post(
+        "/v1/predict/batch",
+        response_class=Response,
+        responses={200: TABLE, 422: {"description": "Values are refused"}, **REFUSALS},
+        openapi_extra={"requestBody": {"required": True, **TABLE}},
+        dependencies=keys,
+    )
+    async def predict_table(request: Request) -> Response:
+        """Predict the rows of a table; the answer is a table of the same type."""
+        model = champion.loaded()
+        given = request.headers.get("content-type", "").partition(";")[0].strip()
+        if given not in tables.MEDIA_TYPES:
+            expected = " or ".join(tables.MEDIA_TYPES)
+            raise HTTPException(415, f"Content-Type must be {expected}")
+        accepted = request.headers.get("accept", "")
+        wanted = accepted if accepted in tables.MEDIA_TYPES else given
+        arguments = (given, wanted, model, row, serving.max_batch_rows)
+        try:
+            async with busy:
+                body = await request.body()
+                found = await run_in_threadpool(tables.predict, body, *arguments)
+        except tables.InvalidTable as error:
+            raise RequestValidationError(error.problems) from None
+        headers = {"X-Model-Version": model.version}
+        return Response(found, headers=headers, media_type=wanted)
+
+    @app.get("/model", responses=REFUSALS, dependencies=keys)
+    async def model() -> dict[str, Any]:
+        """Say which model answers, what it was trained on and how good it was."""
+        return champion.loaded().describe()
+
+
+def add_status(app: FastAPI, champion: Champion) -> None:
+    """Add the page, and the routes that say how the service is, to everybody."""
+
+    @app.get("/", response_class=FileResponse, include_in_schema=False)
+    async def index() -> Path:
+        """Return a page for people."""
+        return PAGE
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the process is alive."""
+        return {"status": "alive"}
+
+    @app.get("/ready", responses={503: REFUSALS[503]})
+    async def ready() -> dict[str, str]:
+        """Say that a model is loaded."""
+        if app.state.draining:
+            raise HTTPException(503, "the service is about to end")
+        return {"status": "ready", "model_version": champion.loaded().version}
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Return what was counted and measured, for Prometheus."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    def openapi() -> dict[str, Any]:
+        document = FastAPI.openapi(app)
+        if champion.model is not None:
+            example = champion.model.record["example"]
+            document["components"]["schemas"]["Row"]["examples"] = [example]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+async def refused(_: Request, error: Any) -> JSONResponse:
+    """Answer values that are refused, and whatever is asked without a model."""
+    if isinstance(error, NoModel):
+        return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "1"})
+    return JSONResponse({"detail": schemas.problems_of(error.errors())}, 422)
+
+
+class Server(uvicorn.Server):
+    """Lets callers go elsewhere before it closes their connections."""
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Answer for a while, each answer the last one of its connection."""
+        state = self.config.app.state  # type: ignore[union-attr]
+        state.draining = True
+        await asyncio.sleep(state.serving.drain_seconds)
+        await super().shutdown(sockets)
 
 
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
-    settings = settings_from(config_parser(__doc__).parse_args())
-    serving = load_serving_settings()
-    app = create_app(settings, serving)
-    serve(app, app.state.service.gate, serving)
+    arguments, serving = config_parser(__doc__).parse_args(), load_serving_settings()
+    config = uvicorn.Config(
+        create_app(settings_from(arguments), serving),
+        host=serving.host,
+        port=serving.port,
+        log_config=None,
+        access_log=False,  # the middleware writes it, with the identifier
+        timeout_keep_alive=75,  # longer than load balancers keep their connections
+        timeout_graceful_shutdown=30,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
+        Server(config).run()
 
 
 if __name__ == "__main__":

@@ -4,190 +4,267 @@ Run as a module, it listens where ``config/serving_config.yaml`` says::
 
     python -m src.serving.api
 
-The contract is in ``service.py``, and ``wsgi.py`` carries it. What a team adds to the
-application in :func:`create_app` passes the same gate: it needs the API key, and its
-bodies have the same limit.
+or by any WSGI server: ``gunicorn --threads 16 "src.serving.api:create_app()"``.
 """
 
-import socket
-import time
-from concurrent.futures import Future
-from contextlib import suppress
+import json
+import os
+import secrets
 from functools import partial
-from pathlib import Path
-from selectors import EVENT_READ
+from threading import BoundedSemaphore, Timer
 from types import FrameType
 from typing import Any
 
-from flask import Flask, request
+from flask import Blueprint, Flask, Response, request
 from flask.typing import ResponseReturnValue
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
-from werkzeug.exceptions import HTTPException
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from werkzeug import exceptions
+from werkzeug.datastructures import WWWAuthenticate
 
-from src.serving.middleware import REQUEST_ID
-from src.serving.service import Service, make_service
+from src.data.schema import load_schema
+from src.serving import schemas, tables
+from src.serving.champion import Champion, NoModel
+from src.serving.middleware import observe
 from src.serving.settings import ServingSettings, load_serving_settings
-from src.serving.wsgi import CHUNK_BYTES, ContractMiddleware
 from src.utils.cli import config_parser, run, settings_from
-from src.utils.config import Settings
+from src.utils.config import Settings, load_settings
 
-# Beyond those that may work, some threads, so that one is free to say "too many".
-SPARE_THREADS = 8
-KEEP_ALIVE_SECONDS = 5
-# How often the end of the process looks for connections that are not used any more.
-POLL_SECONDS = 0.2
-# How long a connection that ends stays open for a caller who has not read it all, and
-# how long one that nobody uses is kept at the end.
-LINGER_SECONDS = 1.0
-# In memory, where there is such a place: all other places may be read-only.
-SHARED_MEMORY = Path("/dev/shm")
+MAX_TABLES = 2  # at a time: the other threads are for those who ask about rows
+GRACE_SECONDS = 30  # for requests under way when the service ends
 
 
-def create_app(service: Service) -> Flask:
-    """Return the application; ``@app.get`` and the like add to the contract.
+def create_app(
+    settings: Settings | None = None, serving: ServingSettings | None = None
+) -> Flask:
+    """Return the application, which follows the champion from now on.
 
-    Args:
-        service: What answers the routes of the contract.
+    Without a model it starts as well, says so at ``/ready`` and answers 503, because an
+    orchestrator is to see that rather than a process that starts again and again. What
+    is not given is read from the configuration files; ``ConfigError`` if one is wrong.
     """
-    app = Flask(__name__, static_folder=None)
-    # Flask's own way to wrap an application, which its types do not know.
-    app.wsgi_app = ContractMiddleware(  # type: ignore[assignment, method-assign]
-        app.wsgi_app, service.gate
-    )
-
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> ResponseReturnValue:
-        """Say what is wrong in the form of the contract."""
-        detail = error.description
-        if error.code == 500:
-            detail = f"internal error; request {request.headers[REQUEST_ID]}"
-        return {"detail": detail}, error.code or 500
-
+    settings = settings or load_settings()
+    serving = serving or load_serving_settings()
+    schema = load_schema(settings.data.schema_path, settings)
+    row = schemas.row_model(schema, serving.unknown_categories)
+    body: TypeAdapter[Any] = TypeAdapter(schemas.body_type(row, serving.max_rows))
+    champion = Champion(settings, serving, schema, row)
+    champion.start()
+    app = Flask(__name__)
+    app.extensions["champion"] = champion
+    app.config.update(MAX_CONTENT_LENGTH=serving.max_body_bytes, DRAINING=False)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    observe(app)
+    add_errors(app)
+    add_status(app, champion, describe(settings.project.name, body))
+    app.register_blueprint(predictions(champion, row, body, serving))
     return app
 
 
-# Gunicorn carries no types, so that its classes count as Any: hence the ignores below.
+def add_errors(app: Flask) -> None:
+    """Answer errors in JSON, in the form that the documentation of Flask has."""
+
+    @app.errorhandler(exceptions.HTTPException)
+    def refused(error: exceptions.HTTPException, **more: Any) -> ResponseReturnValue:
+        problem = {"code": error.code, "name": error.name}
+        content = json.dumps({**problem, "description": error.description, **more})
+        headers = [(k, v) for k, v in error.get_headers() if k != "Content-Type"]
+        return Response(content, error.code, headers, mimetype="application/json")
+
+    @app.errorhandler(ValidationError)
+    @app.errorhandler(tables.InvalidTable)
+    def invalid(error: ValidationError | tables.InvalidTable) -> ResponseReturnValue:
+        if isinstance(error, tables.InvalidTable):
+            problems = error.problems
+        else:
+            problems = schemas.problems_of(error.errors(include_url=False))
+        refusal = exceptions.UnprocessableEntity("Some values are not what is needed.")
+        return refused(refusal, detail=problems)
+
+    @app.errorhandler(NoModel)
+    def no_model(error: NoModel) -> ResponseReturnValue:
+        return refused(exceptions.ServiceUnavailable(str(error), retry_after=1))
 
 
-class ProjectLogger(Logger):  # type: ignore[misc]
-    """Leaves the log of gunicorn to the handlers of the project."""
+def predictions(
+    champion: Champion,
+    row: type[BaseModel],
+    body: TypeAdapter[Any],
+    serving: ServingSettings,
+) -> Blueprint:
+    """Return the routes that predict, and say by which model, to callers with a key."""
+    protected = Blueprint("predictions", __name__)
+    busy = BoundedSemaphore(MAX_TABLES)
 
-    def setup(self, cfg: Any) -> None:
-        """Pass all records on."""
-        self.error_log.propagate = True
+    @protected.before_request
+    def check_key() -> None:
+        given = request.headers.get("X-API-Key", "").encode()
+        # Each one is compared, and to its end: the time must not tell how much fits.
+        fitting = sum(secrets.compare_digest(given, key) for key in serving.keys)
+        if serving.keys and not fitting:
+            how = WWWAuthenticate("APIKey")
+            raise exceptions.Unauthorized("X-API-Key is missing or wrong.", None, how)
+
+    @protected.post("/v1/predict")
+    def predict() -> ResponseReturnValue:
+        model = champion.loaded()
+        content = content_of("application/json")
+        answers = model.predict(schemas.values_of(body.validate_json(content)))
+        return {"model_version": model.version, "predictions": answers}
+
+    @protected.post("/v1/predict/batch")
+    def predict_table() -> ResponseReturnValue:
+        model, given = champion.loaded(), request.mimetype
+        content = content_of(*tables.MEDIA_TYPES)
+        wanted = request.accept_mimetypes.best_match(
+            [given, *tables.MEDIA_TYPES], given
+        )
+        if not busy.acquire(blocking=False):
+            raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
+        try:
+            rows = serving.max_batch_rows
+            answer = tables.predict(content, given, wanted, model, row, rows)
+        finally:
+            busy.release()
+        headers = {"Content-Type": wanted, "X-Model-Version": model.version}
+        return Response(answer, headers=headers)
+
+    @protected.get("/model")
+    def model() -> ResponseReturnValue:
+        return champion.loaded().describe()
+
+    return protected
+
+
+def content_of(*media_types: str) -> bytes:
+    """Return the body; 415 if it is of another type, 413 if it is too large."""
+    if request.mimetype not in media_types:
+        needed = f"Content-Type must be {' or '.join(media_types)}."
+        raise exceptions.UnsupportedMediaType(needed)
+    content = request.get_data()
+    # A body whose length was not said is cut at the limit, which none may reach.
+    if request.content_length is None and len(content) == request.max_content_length:
+        raise exceptions.RequestEntityTooLarge
+    return content
+
+
+def add_status(app: Flask, champion: Champion, document: dict[str, Any]) -> None:
+    """Add the page, and the routes that say how the service is, to everybody."""
+
+    @app.get("/")
+    def page() -> ResponseReturnValue:
+        return app.send_static_file("index.html")
+
+    @app.get("/health")
+    def health() -> ResponseReturnValue:
+        return {"status": "alive"}
+
+    @app.get("/ready")
+    def ready() -> ResponseReturnValue:
+        if app.config["DRAINING"]:
+            raise exceptions.ServiceUnavailable("The service is about to end.")
+        return {"status": "ready", "model_version": champion.loaded().version}
+
+    @app.get("/metrics")
+    def metrics() -> ResponseReturnValue:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/openapi.json")
+    def openapi() -> ResponseReturnValue:
+        if champion.model is not None:
+            example = champion.model.record["example"]
+            document["components"]["schemas"]["Row"]["examples"] = [example]
+        return document
+
+
+def describe(title: str, body: TypeAdapter[Any]) -> dict[str, Any]:
+    """Return what OpenAPI says of the routes for callers with a key."""
+    answer = TypeAdapter(schemas.Predictions)
+    kinds, known = TypeAdapter.json_schemas(
+        [("body", "validation", body), ("answer", "serialization", answer)],
+        ref_template="#/components/schemas/{model}",
+    )
+    rows, answers = ({"application/json": {"schema": kind}} for kind in kinds.values())
+    table: dict[str, Any] = dict.fromkeys(tables.MEDIA_TYPES, {})
+
+    def route(found: dict[str, Any], **asked: Any) -> dict[str, Any]:
+        responses = {
+            "200": {"description": "The answer", "content": found},
+            "default": {"description": "A refusal, which says why"},
+        }
+        return {"responses": responses, "security": [{"key": []}], **asked}
+
+    paths = {
+        "/v1/predict": {"post": route(answers, requestBody={"content": rows})},
+        "/v1/predict/batch": {"post": route(table, requestBody={"content": table})},
+        "/model": {"get": route({"application/json": {}})},
+    }
+    key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    components = {"schemas": known["$defs"], "securitySchemes": {"key": key}}
+    about = {"title": title, "version": "1"}
+    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": components}
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Answers all who are connected when the process is to end, and no others."""
+    """Answers for a while after SIGTERM, so that callers can go elsewhere."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
-        self.app.service.gate.is_draining = True
-        super().handle_exit(sig, frame)
+        """Make each answer the last one of its connection; end a little later."""
+        self.wsgi.config["DRAINING"] = True
+        self.max_keepalived = 0
+        end = super().handle_exit
+
+        def let_go() -> None:
+            for conn in (*self.keepalived_conns, *self.pending_conns):
+                conn.timeout = 0.0  # which nobody uses, and which are waited for
+            end(sig, frame)
+
+        seconds = self.cfg.graceful_timeout - GRACE_SECONDS
+        Timer(seconds, self.method_queue.defer, [let_go]).start()
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Stop to listen at the end: whoever comes later is to go elsewhere at once."""
+        """Let in at the end who is connected already, and nobody after that."""
         super().set_accept_enabled(enabled)
-        if self.alive:
-            return
-        for listener in self.sockets:
+        for listener in [] if self.alive else self.sockets:
             before = -1
-            while before != self.nr_conns:  # who is in the queue already is let in
+            while before != self.nr_conns:
                 before = self.nr_conns
                 self.accept(listener)
             listener.close()
-        last = time.monotonic() + LINGER_SECONDS
-        for conn in self.keepalived_conns:
-            conn.timeout = min(conn.timeout, last)
-
-    def handle(self, conn: Any) -> Any:
-        """Answer on a connection; see that it can be closed at once if it is to be.
-
-        Gunicorn closes connections in the thread that accepts others, and waits there
-        for callers to close theirs.
-        """
-        is_kept = super().handle(conn)
-        if not is_kept:
-            _wait_for_end(conn.sock)
-        return is_kept
-
-    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
-        """Keep a connection, at the end, too, whose last answer did not end it.
-
-        The caller may have sent another request by now.
-        """
-        if self.alive or fs.exception() or not fs.result():
-            super().finish_request(conn, fs)
-            return
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + LINGER_SECONDS
-        self.keepalived_conns.append(conn)
-        readable = partial(self.on_client_socket_readable, conn)
-        self.poller.register(conn.sock, EVENT_READ, readable)
-
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for something to do, and not for the whole time that there is."""
-        super().wait_for_and_dispatch_events(min(timeout, POLL_SECONDS))
-
-    def run(self) -> None:
-        """Answer until a signal comes, and what is under way then."""
-        super().run()
-        self.app.service.stop()
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn, with one process that answers."""
+    """Gunicorn with options that are given, as its documentation has it."""
 
-    service: Service
-
-    def __init__(self, settings: Settings, serving: ServingSettings) -> None:
-        """Take the settings; the service is made in the process that answers."""
-        self._settings = settings
-        self._serving = serving
+    def __init__(self, load: Any, **options: Any) -> None:
+        """Take what makes the application, in the process that answers."""
+        self.load, self.options = load, options
         super().__init__()
 
     def load_config(self) -> None:
-        """Say how to listen."""
-        serving = self._serving
-        options = {
-            "bind": f"{serving.host}:{serving.port}",
-            "worker_class": Worker,
-            "workers": 1,
-            "threads": serving.max_in_flight + SPARE_THREADS,
-            "keepalive": KEEP_ALIVE_SECONDS,
-            "graceful_timeout": max(1, round(serving.drain_seconds)),
-            "logger_class": ProjectLogger,
-            "worker_tmp_dir": str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None,
-            "control_socket_disable": True,
-        }
-        for name, value in options.items():
+        """Set the options."""
+        for name, value in self.options.items():
             self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        """Return the application, which follows the registry from now on."""
-        self.service = make_service(self._settings, self._serving)
-        self.service.start()
-        return create_app(self.service)
-
-
-def _wait_for_end(connection: socket.socket) -> None:
-    """Let a caller read the answer and go, for a moment; then cut the connection."""
-    end = time.monotonic() + LINGER_SECONDS
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(LINGER_SECONDS)
-        while connection.recv(CHUNK_BYTES) and time.monotonic() < end:
-            pass
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
     settings = settings_from(config_parser(__doc__).parse_args())
-    Server(settings, load_serving_settings()).run()
+    serving = load_serving_settings()
+    load_schema(settings.data.schema_path, settings)  # says here what is wrong with it
+    Server(
+        partial(create_app, settings, serving),
+        bind=f"{serving.host}:{serving.port}",
+        worker_class=Worker,
+        threads=16,  # of one process, which has all the metrics
+        keepalive=75,  # longer than load balancers keep their connections
+        graceful_timeout=round(serving.drain_seconds) + GRACE_SECONDS,
+        # A file, where none may be written.
+        worker_tmp_dir="/dev/shm" if os.path.isdir("/dev/shm") else None,
+        control_socket_disable=True,
+    ).run()
 
 
 if __name__ == "__main__":

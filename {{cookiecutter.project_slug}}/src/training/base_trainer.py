@@ -1,32 +1,18 @@
 """Template pattern: the order of the steps of a training, whatever the steps do."""
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any
 
 from pandas import DataFrame, Series
 
 from src.models.base import BaseModel
 
 
-class TrainingData(NamedTuple):
-    """What a model is fitted to: features and target, row by row."""
-
-    X: DataFrame
-    y: Series
-
-
 class ModelTrainingTemplate(ABC):
     """A training: ``run_pipeline`` fixes the order, subclasses fill in the steps."""
 
     def run_pipeline(self, data: DataFrame) -> BaseModel:
-        """Train a model.
-
-        Args:
-            data: The training rows, with the target.
-
-        Returns:
-            The fitted model, which takes rows such as ``data``.
-        """
+        """Return a model fitted to the rows ``data``, which hold the target."""
         processed_data = self.preprocess(data)
         model = self.build_model()
         trained_model = self.train(model, processed_data)
@@ -35,7 +21,7 @@ class ModelTrainingTemplate(ABC):
         return trained_model
 
     @abstractmethod
-    def preprocess(self, data: DataFrame) -> TrainingData:
+    def preprocess(self, data: DataFrame) -> tuple[DataFrame, Series]:
         """Return the features and the target of the rows ``data``."""
 
     @abstractmethod
@@ -43,7 +29,9 @@ class ModelTrainingTemplate(ABC):
         """Return the unfitted model."""
 
     @abstractmethod
-    def train(self, model: BaseModel, processed_data: TrainingData) -> BaseModel:
+    def train(
+        self, model: BaseModel, processed_data: tuple[DataFrame, Series]
+    ) -> BaseModel:
         """Fit ``model``; return one that takes rows as they came."""
 
     @abstractmethod

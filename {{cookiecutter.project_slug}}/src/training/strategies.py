@@ -1,63 +1,53 @@
 """Strategy pattern: the ways to train a model, interchangeable by configuration."""
 
+import logging
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import joblib
+import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
+from tqdm import tqdm
 
-from src.evaluation.metrics import Predictions
+from src.evaluation.metrics import primary_metric
 from src.models.base import BaseModel
-from src.training.validation import Scores, cross_predict, make_folds, score
-from src.utils.config import Settings
+from src.training.validation import Scores, cross_validate, make_folds
+from src.utils.config import RangeSettings, Settings
+from src.utils.errors import ConfigError, DataError, ProjectError, reported
+
+if TYPE_CHECKING:  # only who searches pays for it
+    import optuna
+
+# The settings that a model depends on; paths and logging differ between machines.
+DECISIVE = {"task", "seed", "preprocessing", "features", "model", "training"}
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingStrategy(ABC):
-    """A way to train a model.
+    """A way to train a model."""
 
-    Attributes:
-        fold_scores: The metrics of each fold, where the strategy measures them.
-        fold_predictions: What each fold says of the rows that it was not fitted to,
-            where the strategy has fitted the trained model in folds.
-        search: The trials of a search, where the strategy makes one.
-    """
-
-    def __init__(self) -> None:
-        """Start without scores."""
-        self.fold_scores: list[Scores] = []
-        self.fold_predictions: list[Predictions] = []
-        self.search: dict[str, Any] | None = None
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.fold_scores: list[Scores] = []  # where the strategy measures them
+        self.search: dict[str, Any] | None = None  # where the strategy makes one
 
     @abstractmethod
     def train(
-        self,
-        model: BaseModel,
-        X_train: DataFrame,
-        y_train: Series,
-        **kwargs: ArrayLike,
+        self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        """Fit ``model``.
-
-        Args:
-            model: What to fit.
-            X_train: The features, one row per example.
-            y_train: The target, one value per row.
-            **kwargs: What else ``model.fit`` takes, one value per row.
-
-        Returns:
-            The model, fitted to all rows.
-        """
+        """Return the model, fitted to all rows; ``kwargs`` as for ``model.fit``."""
 
 
 class StandardTrainingStrategy(TrainingStrategy):
     """One fit to all rows."""
 
     def train(
-        self,
-        model: BaseModel,
-        X_train: DataFrame,
-        y_train: Series,
-        **kwargs: ArrayLike,
+        self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
         """Fit ``model``; see ``TrainingStrategy``."""
         return model.fit(X_train, y_train, **kwargs)
@@ -66,40 +56,143 @@ class StandardTrainingStrategy(TrainingStrategy):
 class CrossValidationStrategy(TrainingStrategy):
     """A fit to all rows, after one for each fold that says how well it will do."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Take how the rows are divided; see ``make_folds``."""
-        super().__init__()
-        self.settings = settings
-
     def train(
-        self,
-        model: BaseModel,
-        X_train: DataFrame,
-        y_train: Series,
-        **kwargs: ArrayLike,
+        self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        """Measure between the folds, then fit; see ``TrainingStrategy``.
-
-        Raises:
-            DataError: If there are fewer rows than folds.
-        """
+        """Measure on the folds, then fit; see ``TrainingStrategy``."""
         folds = make_folds(self.settings, y_train)
-        self.fold_predictions = cross_predict(model, X_train, y_train, folds, **kwargs)
-        self.fold_scores = [score(found) for found in self.fold_predictions]
+        self.fold_scores = cross_validate(model, X_train, y_train, folds, **kwargs)
         return model.fit(X_train, y_train, **kwargs)
 
 
-def make_strategy(settings: Settings) -> TrainingStrategy:
-    """Return the strategy that the configuration names.
+class HyperparameterSearchStrategy(TrainingStrategy):
+    """A fit to all rows with the parameters that do best on the folds.
 
-    Raises:
-        ConfigError: If a search has nothing to search.
+    Optuna keeps its study in ``models/search.db``: a search that was killed goes on
+    where it was, and finds what it would have found.
     """
-    if settings.training.strategy == "standard":
-        return StandardTrainingStrategy()
-    if settings.training.strategy == "hyperparameter_search":
-        # Only who searches pays for the library.
-        from src.training.search import HyperparameterSearchStrategy
 
-        return HyperparameterSearchStrategy(settings)
-    return CrossValidationStrategy(settings)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        kind = settings.model.type
+        self.space = settings.search.space.get(kind, {})
+        self.metric, self.higher_is_better = primary_metric(settings.task)
+        if not self.space:
+            raise ConfigError(
+                f"config/model_config.yaml: search.space.{kind}: not found, expected "
+                "the hyperparameters to try, such as {low: 1, high: 10}"
+            )
+
+    def train(
+        self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
+    ) -> BaseModel:
+        """Search, then fit; see ``TrainingStrategy``."""
+        import optuna
+
+        folds = make_folds(self.settings, y_train)
+
+        def score(trial: optuna.Trial) -> float:
+            params = {name: _suggest(trial, name, r) for name, r in self.space.items()}
+            candidate = model.with_params(**params)
+            scores: list[Scores] = []
+            for step, fold in enumerate(folds):
+                scores += cross_validate(candidate, X_train, y_train, [fold], **kwargs)
+                known = [found[self.metric] for found in scores if self.metric in found]
+                if not known:
+                    raise DataError(f"{self.metric} is not defined in the first folds")
+                mean = float(np.mean(known))
+                trial.report(mean, step)
+                if step + 1 < len(folds) and trial.should_prune():
+                    raise optuna.TrialPruned
+            trial.set_user_attr("scores", scores)
+            return mean
+
+        with self._study((X_train, y_train, kwargs)) as study:
+            done = sum(trial.state.is_finished() for trial in study.trials)
+            for number in tqdm(range(done, self.settings.search.trials), "search"):
+                # A trial follows from its number and the finished ones alone: what a
+                # killed process has begun counts for nothing, without the liar.
+                study.sampler = optuna.samplers.TPESampler(
+                    seed=self.settings.seed + number, constant_liar=False
+                )
+                trial = study.ask()
+                try:
+                    study.tell(trial, score(trial))
+                except optuna.TrialPruned:
+                    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                except ProjectError as error:
+                    logger.warning("trial %d: %s", number, error)
+                    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            self.search = self._summary(study)
+            best = study.best_trial
+        self.fold_scores = best.user_attrs["scores"]
+        return model.with_params(**best.params).fit(X_train, y_train, **kwargs)
+
+    @contextmanager
+    def _study(self, data: object) -> Iterator["optuna.Study"]:
+        """Give the study that has a digest of all that decides the result as name."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        chosen = self.settings.model_dump(include=DECISIVE)
+        path = self.settings.paths.models / "search.db"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        what = f"{path}: cannot be used"
+        advice = "wait for the process that uses it to end, or remove the file"
+        failures = (Timeout, optuna.exceptions.StorageInternalError)
+        with reported(failures, what, advice), FileLock(f"{path}.lock", timeout=0):
+            # Each of the layers that open a file has errors of its own.
+            with reported((Exception,), what, advice):
+                study = optuna.create_study(
+                    storage=f"sqlite:///{path}",
+                    study_name=joblib.hash((data, chosen, str(self.space))),
+                    direction="maximize" if self.higher_is_better else "minimize",
+                    pruner=optuna.pruners.MedianPruner(n_warmup_steps=1),
+                    load_if_exists=True,
+                )
+                study.get_trials()
+            yield study
+
+    def _summary(self, study: "optuna.Study") -> dict[str, Any]:
+        """Return the trials, and the best of them."""
+        finished = [trial for trial in study.trials if trial.state.is_finished()]
+        if all(trial.state.name != "COMPLETE" for trial in finished):
+            raise DataError(
+                f"search: none of {len(finished)} trials could be fitted; expected "
+                "other ranges under search.space in config/model_config.yaml"
+            )
+        trials = [
+            {
+                "number": number,
+                "params": trial.params,
+                "value": trial.value,
+                "state": trial.state.name.lower(),
+                "intermediate": list(trial.intermediate_values.values()),
+            }
+            for number, trial in enumerate(finished)
+        ]
+        best = trials[finished.index(study.best_trial)]
+        return {"metric": self.metric, "trials": trials, "best": best}
+
+
+def make_strategy(settings: Settings) -> TrainingStrategy:
+    """Return the strategy that the configuration names."""
+    match settings.training.strategy:
+        case "standard":
+            return StandardTrainingStrategy(settings)
+        case "cross_validation":
+            return CrossValidationStrategy(settings)
+        case "hyperparameter_search":
+            return HyperparameterSearchStrategy(settings)
+
+
+def _suggest(trial: "optuna.Trial", name: str, found: RangeSettings) -> Any:
+    """Return a value of a range, or one of the choices, that a trial is to try."""
+    if found.choices is not None:
+        return trial.suggest_categorical(name, found.choices)
+    low, high = found.low, found.high
+    assert low is not None and high is not None  # RangeSettings sees to it
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, log=found.log)
+    return trial.suggest_float(name, low, high, log=found.log)

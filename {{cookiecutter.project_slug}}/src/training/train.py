@@ -1,131 +1,102 @@
 """Train the configured model on the processed training rows, and save it.
 
-Reads ``data/processed/train.csv``; writes the feature set
-``data/features/train.parquet`` and the model ``models/latest_model.joblib`` with its
-record ``latest_model.json``. Nothing is learned from the test rows; where the model is
-exported, the export is held against it on their features.
+    python src/training/train.py --model-config config/model_config.yaml
+
+Writes the feature set ``data/features/train.parquet`` and the model
+``models/latest_model.joblib`` with its record. The test rows are not read.
 """
 
 import logging
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
+from sklearn.model_selection import TunedThresholdClassifierCV
+from sklearn.preprocessing import FunctionTransformer
 
-from src.data.processed import MANIFEST_NAME, load_processed
+from src.data.columns import example_row
+from src.data.preprocessing import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
-from src.data.typical import typical_row
-from src.features.creation import FeatureCreator, create_features, feature_columns
+from src.features.creation import create_features, feature_columns
 from src.features.transformation import fitted_steps
-from src.models.artifact import Record, load_record, save_model
+from src.models.artifact import save_model
 from src.models.base import BaseModel
+from src.models.export import make_export
 from src.models.factory import ModelFactory
-from src.tracking.recording import record_model, record_training, tracking_of
-from src.tracking.tracker import make_tracker
-from src.training.base_trainer import ModelTrainingTemplate, TrainingData
-from src.training.strategies import TrainingStrategy, make_strategy
-from src.training.threshold import check_tunable, choose_threshold
-from src.training.validation import cross_predict, make_folds, measure, summarise
+from src.tracking import tracker
+from src.training.base_trainer import ModelTrainingTemplate
+from src.training.strategies import DECISIVE, make_strategy
+from src.training.validation import make_folds, measure, summarise
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
-from src.utils.errors import DataError, TrackingError
+from src.utils.errors import ConfigError, DataError, reported
 from src.utils.files import atomic_path, read_json
 
 MODEL_FILE = "latest_model.joblib"
-# The settings that the model depends on; paths and logging differ between machines.
-DECISIVE = {"task", "seed", "preprocessing", "features", "model", "training"}
 
 logger = logging.getLogger(__name__)
 
 
 class ModelTrainer(ModelTrainingTemplate):
-    """The training that the configuration describes."""
+    """The training that the configuration describes, on the columns of a schema."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        schema: DataSchema,
-        strategy: TrainingStrategy,
-        run_id: str = "",
-    ) -> None:
-        """Take what to train, on which columns, and how.
+    def __init__(self, settings: Settings, schema: DataSchema) -> None:
+        self.settings, self.schema = settings, schema
+        self.strategy = make_strategy(settings)
+        self.threshold: float | None = None  # if it is tuned
+        self.rows = DataFrame()  # those fitted to, as they came
+        self.run_id: str | None = None  # if the run is recorded
+        self.saved: Path | None = None  # the model file, once it is written
 
-        Args:
-            settings: The model, its hyperparameters, and where everything goes.
-            schema: The data contract.
-            strategy: How the model is fitted.
-            run_id: The run that is recorded, if one is.
-        """
-        self.settings = settings
-        self.schema = schema
-        self.strategy = strategy
-        self.run_id = run_id
-        self.threshold: float | None = None
-        self.example: dict[str, Any] = {}
-
-    def preprocess(self, data: DataFrame) -> TrainingData:
-        """Create the features of the rows, and write them as the feature set.
-
-        Raises:
-            DataError: If a classification has rows of one label only.
-        """
+    def preprocess(self, data: DataFrame) -> tuple[DataFrame, Series]:
+        """Create the features of the rows, and write them as the feature set."""
         target = data[self.schema.target]
         if self.settings.task == "classification" and target.nunique() < 2:
             raise DataError(
-                f"the training rows have one value in the target column "
+                "the training rows have one value in the target column "
                 f"{self.schema.target!r}; expected at least two to tell apart"
             )
-        self.example = typical_row(data, self.schema)
-        features = create_features(data, self.schema)
-        path = self.settings.paths.features / "train.parquet"
-        with atomic_path(path) as partial:
+        self.rows = data[self.schema.features]
+        features = create_features(self.rows, feature_columns(self.schema))
+        with atomic_path(self.settings.paths.features / "train.parquet") as partial:
             features.assign(**{self.schema.target: target}).to_parquet(partial)
-        return TrainingData(features, target)
+        return features, target
 
     def build_model(self) -> BaseModel:
-        """Return the configured model behind the steps that are fitted with it.
-
-        Raises:
-            ModelError: If the type or a hyperparameter is not possible.
-        """
-        settings = self.settings
+        """Return the configured model behind the steps that are fitted with it."""
+        task, seed, chosen = self.settings.task, self.settings.seed, self.settings.model
         model = ModelFactory.get_model(
-            settings.model.type,
-            task=settings.task,
-            seed=settings.seed,
-            **settings.model.params,
+            chosen.type, task=task, seed=seed, **chosen.params
         )
-        return model.after(fitted_steps(settings.features, model.scaled))
+        steps = fitted_steps(self.settings.features, model.imputed, model.scaled)
+        return model.after(steps)
 
-    def train(self, model: BaseModel, processed_data: TrainingData) -> BaseModel:
-        """Fit the model, then put the creation of features before it.
-
-        Raises:
-            DataError: If there are fewer rows than folds.
-            ModelError: If a threshold cannot be tuned.
-        """
+    def train(
+        self, model: BaseModel, processed_data: tuple[DataFrame, Series]
+    ) -> BaseModel:
+        """Fit the model, then put the creation of features before it."""
         X, y = processed_data
         tuned = self.settings.training.decision_threshold == "tuned"
-        if tuned:
-            check_tunable(model.task, y)
+        if tuned and (model.task != "classification" or y.nunique() != 2):
+            raise ConfigError(
+                "training.decision_threshold: found 'tuned', expected default: a "
+                f"threshold is for a target of two classes, not of {y.nunique()} values"
+            )
         trained = self.strategy.train(model, X, y)
         if tuned:
-            predictions = self.strategy.fold_predictions or cross_predict(
-                trained, X, y, make_folds(self.settings, y)
-            )
-            self.threshold = choose_threshold(predictions)
+            folds = make_folds(self.settings, y)
+            search = TunedThresholdClassifierCV(trained.clone().pipeline, cv=folds)
+            what = "training.decision_threshold: found 'tuned', which no fold can tell"
+            with reported((ValueError,), what, "set it to default"):
+                search.fit(X, y.to_numpy(dtype=object))
+            self.threshold = float(search.best_threshold_)
             trained.with_threshold(self.threshold)
-        creation = FeatureCreator(feature_columns(self.schema))
+        columns = {"columns": feature_columns(self.schema)}
+        creation = FunctionTransformer(create_features, kw_args=columns)
         return trained.after([("creation", creation)])
 
     def evaluate(self, trained_model: BaseModel, data: DataFrame) -> dict[str, Any]:
-        """Measure the model on its own rows and, where there are folds, between them.
-
-        Returns:
-            ``train``: each metric on the rows fitted to, better than it will do;
-            ``cross_validation``: mean and deviation over the folds; after a search,
-            those by which it chose, so a little better than it will do.
-        """
+        """Measure the model on its own rows and, where there are folds, on those."""
         target = data[self.schema.target]
         metrics: dict[str, Any] = {"train": measure(trained_model, data, target)}
         if self.strategy.fold_scores:
@@ -134,36 +105,15 @@ class ModelTrainer(ModelTrainingTemplate):
 
     def log(self, trained_model: BaseModel, metrics: dict[str, Any]) -> None:
         """Save the model with its export and record, and say what came out."""
-        path = self.settings.paths.models / MODEL_FILE
-        made = self._record(trained_model, metrics)
-        export, made["export"] = self._export(trained_model)
-        save_model(trained_model.pipeline, made, path, export)
-        selection = trained_model.pipeline.named_steps["selection"]
+        pipeline, settings = trained_model.pipeline, self.settings
+        selection = pipeline.named_steps["selection"]
         for name, reason in selection.dropped_.items():
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
             logger.info("%s: %s", part, _readable(values))
-
-    def _export(self, trained_model: BaseModel) -> tuple[bytes | None, Record | None]:
-        """Return the export that the configuration asks for, and its record.
-
-        Raises:
-            ConfigError: If there is no such format.
-        """
-        name = self.settings.export.format
-        if name == "none":
-            return None, None
-        module = import_module(f"src.models.{name}_export")
-        made: tuple[bytes, Record] = module.make_export(
-            trained_model.pipeline, self.threshold, self.settings, self.schema
-        )
-        return made
-
-    def _record(self, trained_model: BaseModel, metrics: dict[str, Any]) -> Record:
-        """Return what the model is and what made it."""
-        selection = trained_model.pipeline.named_steps["selection"]
-        return {
-            "model_type": self.settings.model.type,
+        export, compared = make_export(pipeline, self.rows)
+        record = {
+            "model_type": settings.model.type,
             "hyperparameters": trained_model.estimator.get_params(),
             "classes": trained_model.classes,
             "features": selection.features_,
@@ -171,56 +121,44 @@ class ModelTrainer(ModelTrainingTemplate):
             "decision_threshold": self.threshold,
             "metrics": metrics,
             "search": self.strategy.search,
-            "tracking": tracking_of(self.settings, self.run_id),
-            "data": read_json(self.settings.paths.processed / MANIFEST_NAME),
-            "configuration": self.settings.model_dump(mode="json", include=DECISIVE),
+            "run_id": self.run_id,
+            "data": read_json(settings.paths.processed / MANIFEST_NAME),
+            "configuration": settings.model_dump(mode="json", include=DECISIVE),
             "schema": self.schema.model_dump(mode="json"),
-            "example": self.example,
+            "example": example_row(self.rows, self.schema),
+            "export": compared,
         }
+        path = settings.paths.models / MODEL_FILE
+        written = save_model(pipeline, record, path, export)
+        self.saved = path
+        scores = self.strategy.fold_scores
+        tracker.log_training(written, scores, pipeline, path, self.rows.head())
 
 
 def _readable(values: dict[str, Any]) -> str:
-    """Return metrics as ``name value`` pairs, with their deviation where known."""
-    parts = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            parts.append(f"{name} {value['mean']:.4g} ± {value['std']:.2g}")
-        else:
-            parts.append(f"{name} {value:.4g}")
-    return ", ".join(parts)
+    """Return metrics by name, those of folds as their mean and deviation."""
+    texts = {
+        name: f"{v['mean']:.4g} ± {v['std']:.2g}" if isinstance(v, dict) else f"{v:.4g}"
+        for name, v in values.items()
+    }
+    return ", ".join(map(" ".join, texts.items()))
 
 
 def train(settings: Settings) -> BaseModel:
     """Train and save the model that ``settings`` describe.
 
-    Returns:
-        The fitted model.
-
-    Raises:
-        ConfigError: If the data schema is missing or not valid.
-        DataError: If the processed rows are missing or changed, or teach nothing.
-        ModelError: If the model type or a hyperparameter is not possible.
-        TrackingError: If the run cannot be recorded; the message says whether the
-            model is saved all the same.
+    If its run cannot be recorded, the DataError says whether the model is saved.
     """
-    schema = load_schema(settings.data.schema_path, settings)
-    strategy = make_strategy(settings)
+    trainer = ModelTrainer(settings, load_schema(settings.data.schema_path, settings))
+    trainer.build_model()  # what is not possible is said before the data are read
     rows = load_processed(settings, "train")
     logger.info("training %s on %d rows", settings.model.type, len(rows))
-    tracker = make_tracker(settings)
-    path = settings.paths.models / MODEL_FILE
-    model = None
     try:
-        with tracker.run(f"train {settings.model.type}") as run_id:
-            model = ModelTrainer(settings, schema, strategy, run_id).run_pipeline(rows)
-            record_training(tracker, run_id, load_record(path), strategy.fold_scores)
-            features = rows.drop(columns=schema.target)
-            record_model(tracker, run_id, model.pipeline, path, features)
-    except TrackingError as error:
-        if model is None:
-            raise
-        raise TrackingError(f"{error}; the model is saved, as {path}") from None
-    return model
+        with tracker.run(settings, f"train {settings.model.type}") as trainer.run_id:
+            return trainer.run_pipeline(rows)
+    except DataError as error:
+        done = f"; the model is saved, as {trainer.saved}" if trainer.saved else ""
+        raise DataError(f"{error}{done}") from None
 
 
 def main() -> None:

@@ -1,8 +1,4 @@
-"""The errors that a person using the project can cause, and can mend.
-
-Every command turns them into one line on standard error (see ``src/utils/cli.py``);
-any other exception is a defect and keeps its traceback.
-"""
+"""The errors that a user can cause and mend; every other exception is a defect."""
 
 import re
 from collections.abc import Iterator
@@ -16,42 +12,21 @@ class ProjectError(Exception):
 
 
 class ConfigError(ProjectError):
-    """A configuration file or environment variable cannot be used."""
+    """What a person wrote (settings, data schema, arguments) cannot be used."""
 
 
 class DataError(ProjectError):
-    """Data are missing, unreadable, or break the contract in the data schema."""
-
-
-class ModelError(ProjectError):
-    """A model is unknown, missing, or not the one that its record describes."""
-
-
-class TrackingError(ProjectError):
-    """A run cannot be recorded where the configuration says."""
+    """What is there (data, a model file, the registry, a server) cannot be used."""
 
 
 @contextmanager
 def reported(
-    failures: tuple[type[Exception], ...],
-    kind: type[ProjectError],
-    what: str,
-    advice: str,
+    failures: tuple[type[Exception], ...], what: str, advice: str
 ) -> Iterator[None]:
-    """Say in one line what a library could not do, for a block or as a decorator.
-
-    Args:
-        failures: What the library raises where a person can mend it.
-        kind: What is raised instead.
-        what: What went wrong, and where; a password in an address is left out.
-        advice: What to do.
-
-    Raises:
-        ProjectError: Of that kind.
-    """
+    """Turn errors of a library into a DataError, with passwords in URLs masked."""
     try:
         yield
     except failures as error:
-        problem = " ".join(str(error).split())[:300]
+        problem = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
         message = f"{what} ({problem}); {advice}"
-        raise kind(PASSWORD.sub(r"\1***@", message)) from None
+        raise DataError(PASSWORD.sub(r"\1***@", message)) from None

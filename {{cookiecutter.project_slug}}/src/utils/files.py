@@ -9,24 +9,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from src.utils.errors import DataError
-
-CHUNK_BYTES = 1024 * 1024
+from src.utils.errors import reported
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a file beside ``path`` to write to, and rename it on success.
+    """Yield a path beside ``path`` to write to, which replaces it on success.
 
-    The partial file has a fixed name, so one that a killed process left behind is
-    overwritten by the next run. It keeps the suffix of ``path``, because writers
-    such as matplotlib and joblib choose their format by it.
-
-    Args:
-        path: Where the finished file belongs; its folder is created.
-
-    Yields:
-        The path to write to.
+    Its fixed name lets the next run overwrite what a killed one left; its suffix is
+    kept because matplotlib and joblib choose the format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{path.name}")
@@ -38,65 +29,34 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` as UTF-8, atomically and with ``\\n`` line ends."""
+    r"""Write ``text`` to ``path`` atomically, as UTF-8 with ``\n`` line ends."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def first_difference(found: Sequence[str], expected: Sequence[str]) -> str | None:
-    """Say where lines differ first: the number, what is there, and what should be.
-
-    Returns:
-        None if the lines are the same.
-    """
-    for number, (ours, theirs) in enumerate(zip_longest(found, expected), 1):
-        if ours != theirs:
-            words = [repr(x) if x is not None else "no line" for x in (ours, theirs)]
-            return f"line {number}: found {words[0]}, expected {words[1]}"
-    return None
-
-
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` to ``path`` as indented JSON, atomically.
-
-    Raises:
-        ValueError: If a number is not finite; JSON has no word for it.
-    """
+    """Write ``content`` to ``path`` atomically, as indented JSON of finite numbers."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Return what the JSON file ``path`` holds.
-
-    Raises:
-        DataError: If the file is missing or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: file not found") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from None
-
-
-def stamp_of(path: Path) -> tuple[int, int, int] | None:
-    """Return what is another once a file was changed or replaced.
-
-    Returns:
-        Its time of change, size and number on the disk; None if it is not there.
-    """
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    """Return what a JSON file holds; raise DataError if it is missing or broken."""
+    with reported((OSError, ValueError), f"{path}: cannot be read", "expected JSON"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 digest of the file ``path``, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
+    """Return the SHA-256 digest of a file, as 64 hexadecimal digits."""
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def first_difference(found: Sequence[str], expected: Sequence[str]) -> str | None:
+    """Say in which line two texts differ first, and how; None if they do not."""
+    for number, pair in enumerate(zip_longest(found, expected), 1):
+        if pair[0] != pair[1]:
+            ours, theirs = ("no line" if line is None else repr(line) for line in pair)
+            return f"line {number}: found {ours}, expected {theirs}"
+    return None

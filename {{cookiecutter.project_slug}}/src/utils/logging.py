@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from datetime import UTC, datetime
 
 from src.utils.config import LoggingSettings
@@ -12,7 +11,6 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line, as log collectors read them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return ``record`` as a JSON object with time, level, logger, message."""
         entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
@@ -26,11 +24,7 @@ class JsonFormatter(logging.Formatter):
 
 def setup_logging(settings: LoggingSettings) -> None:
     """Send the log to standard error, at the level and in the format configured."""
-    handler = logging.StreamHandler(sys.stderr)
-    if settings.format == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-        )
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    handler.setFormatter(JsonFormatter() if settings.format == "json" else text)
     logging.basicConfig(level=settings.level, handlers=[handler], force=True)

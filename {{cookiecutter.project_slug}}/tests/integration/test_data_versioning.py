@@ -6,7 +6,6 @@ call a result up to date that is not.
 
 import ast
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -82,53 +81,3 @@ def test_a_stage_depends_on_what_exists_or_another_stage_writes(stage: str) -> N
     written.add("config/data_schema.yaml")
     for dep in names(STAGES[stage]["deps"]) - written:
         assert (PROJECT_ROOT / fill_in(dep, settings)).exists()
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_parameters_that_are_set(stage: str) -> None:
-    settings = load_settings()
-    for entry in STAGES[stage]["params"]:
-        for file, keys in entry.items():
-            path = PROJECT_ROOT / fill_in(file, settings)
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            for key in keys or []:
-                value = content
-                for part in key.split("."):
-                    value = value[part]
-
-
-def test_the_dictionary_is_an_output_that_git_keeps() -> None:
-    path = load_settings().data.dictionary_path.relative_to(PROJECT_ROOT).as_posix()
-    (options,) = (
-        entry[path]
-        for entry in STAGES["preprocess"]["outs"]
-        if isinstance(entry, dict) and path in entry
-    )
-    # DVC would remove it, and lose it where the stage then fails.
-    assert options == {"cache": False, "persist": True}
-
-
-def kept_by_dvc(entries: list[Any]) -> set[str]:
-    """Return the paths of the outputs that are in the cache of DVC."""
-    uncached = {"cache": False}
-    return names(
-        [
-            entry
-            for entry in entries
-            if not isinstance(entry, dict)
-            or not uncached.items() <= next(iter(entry.values())).items()
-        ]
-    )
-
-
-@pytest.mark.parametrize(
-    "path", sorted({p for s in STAGES.values() for p in kept_by_dvc(s["outs"])})
-)
-def test_git_leaves_what_the_stages_write_to_dvc(path: str, tmp_path: Path) -> None:
-    for folder in (".", "data", "models"):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        rules = (PROJECT_ROOT / folder / ".gitignore").read_text(encoding="utf-8")
-        (tmp_path / folder / ".gitignore").write_text(rules, encoding="utf-8")
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    check = ["git", "-C", tmp_path, "check-ignore", "--quiet", path]
-    assert subprocess.run(check).returncode == 0

@@ -12,23 +12,15 @@ from src.utils.config import PROJECT_ROOT, Settings
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*/*.ipynb"))
 
 
-def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
-
-
 @pytest.fixture(scope="module")
 def client(configured: Settings) -> Iterator[NotebookClient]:
     """One kernel for all notebooks: most of their time is starting and importing."""
-    folder = NOTEBOOKS[0].parent
-    empty = nbformat.v4.new_notebook()
-    found = NotebookClient(
-        empty, timeout=120, resources={"metadata": {"path": str(folder)}}
-    )
+    folder = {"metadata": {"path": str(NOTEBOOKS[0].parent)}}
+    found = NotebookClient(nbformat.v4.new_notebook(), timeout=120, resources=folder)
     with pytest.MonkeyPatch.context() as environment:
         for name in ("data", "models", "reports"):
             path = getattr(configured.paths, name)
             environment.setenv(f"MLOPS_PATHS__{name.upper()}", str(path))
-        environment.setenv("MLOPS_TRACKING__BACKEND", configured.tracking.backend)
         schema_path = str(configured.data.schema_path)
         environment.setenv("MLOPS_DATA__SCHEMA_PATH", schema_path)
         environment.setenv("PYTHONPATH", str(PROJECT_ROOT))
@@ -39,15 +31,10 @@ def client(configured: Settings) -> Iterator[NotebookClient]:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebook_runs(path: Path, client: NotebookClient) -> None:
     notebook = nbformat.read(path, as_version=4)
+    assert not [c for c in notebook.cells if c.get("outputs")], "stored with output"
     forget = nbformat.v4.new_code_cell("%reset -f")  # what other notebooks defined
     notebook.cells.insert(0, forget)
     client.nb = notebook
     client.reset_execution_trackers()
     for index, cell in enumerate(notebook.cells):
         client.execute_cell(cell, index)
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_notebook_is_stored_without_output(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    assert not [c for c in notebook.cells if c.get("outputs")]

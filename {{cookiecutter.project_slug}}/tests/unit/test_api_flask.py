@@ -1,82 +1,113 @@
-"""What Flask adds to the contract, of which test_contract.py has the rest."""
+"""The contract of the service: its routes, statuses, keys, limits and log."""
 
+import io
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from src.serving.api import Server, create_app
-from src.serving.service import make_service
+from src.serving import tables
+from src.serving.api import create_app
+from src.serving.champion import Champion
 from src.serving.settings import ServingSettings
-from src.utils.config import Settings
-from tests.conftest import ProjectMaker
+from tests.fixtures.serving import ROW, made_up_model, served_settings
 
-KEY = "a secret of nobody"
-
-
-@pytest.fixture
-def settings(make_project: ProjectMaker) -> Settings:
-    return make_project()
+LIMITS = {"max_rows": 20, "max_body_bytes": 8_000, "max_batch_rows": 30}
 
 
-def app_of(settings: Settings, **serving: Any) -> Flask:
-    app = create_app(make_service(settings, ServingSettings.model_validate(serving)))
-
-    @app.get("/theirs")
-    def theirs() -> dict[str, str]:
-        return {"said": "by the team"}
-
-    @app.get("/broken")
-    def broken() -> dict[str, str]:
-        raise RuntimeError("personal data")
-
-    return app
+def client_of(folder: Path, **serving: Any) -> FlaskClient:
+    """Return a client of a service with a made-up model, which nobody follows."""
+    settings = ServingSettings.model_validate(LIMITS | serving)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Champion, "start", lambda _: None)
+        app = create_app(served_settings(folder), settings)
+    app.extensions["champion"].model = made_up_model()
+    return app.test_client()
 
 
 @pytest.fixture
-def client(settings: Settings) -> FlaskClient:
-    return app_of(settings).test_client()
+def client(tmp_path: Path) -> FlaskClient:
+    return client_of(tmp_path)
 
 
-def test_what_a_team_adds_answers_beside_the_contract(client: FlaskClient) -> None:
-    assert client.get("/health").json == {"status": "alive"}
-    answer = client.get("/theirs")
-    assert answer.json == {"said": "by the team"}
-    assert answer.headers["X-Model-Version"] == "none"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+def table(count: int, **values: Any) -> dict[str, Any]:
+    data = pd.DataFrame([ROW | values] * count).to_csv(index=False)
+    return {"data": data, "content_type": tables.CSV}
 
 
-def test_what_a_team_adds_needs_the_key(settings: Settings) -> None:
-    client = app_of(settings, api_key=KEY).test_client()
-    assert client.get("/theirs").status_code == 401
-    assert client.get("/theirs", headers={"X-API-Key": KEY}).status_code == 200
+def test_one_row_and_many_are_answered(client: FlaskClient) -> None:
+    answer = {
+        "prediction": "yes",
+        "probabilities": {"no": 0.25, "yes": 0.75},
+        "unknown": [],
+    }
+    one = client.post("/v1/predict", json=ROW)
+    assert one.json == {"model_version": "3", "predictions": [answer]}
+    many = client.post("/v1/predict", json=[ROW] * 20)
+    assert many.json == {"model_version": "3", "predictions": [answer] * 20}
+
+
+@pytest.mark.parametrize("accepted", [None, tables.CSV, tables.PARQUET])
+def test_a_table_is_answered_in_the_format_that_is_accepted(
+    client: FlaskClient, accepted: str | None
+) -> None:
+    headers = {"Accept": accepted} if accepted else {}
+    answer = client.post("/v1/predict/batch", headers=headers, **table(3))
+    assert answer.headers["Content-Type"] == (accepted or tables.CSV)
+    assert answer.headers["X-Model-Version"] == "3"
+    read = pd.read_parquet if accepted == tables.PARQUET else pd.read_csv
+    assert read(io.BytesIO(answer.data))["prediction"].tolist() == ["yes"] * 3
+
+
+def test_every_wrong_value_is_named(client: FlaskClient) -> None:
+    wrong = {**ROW, "age": 7, "member": "perhaps", "more": float("nan")}
+    answer = client.post("/v1/predict", json=[ROW, wrong])
+    assert (answer.status_code, answer.json["name"]) == (422, "Unprocessable Entity")
+    places = [problem["loc"][-2:] for problem in answer.json["detail"]]
+    assert places == [[1, "age"], [1, "member"], [1, "more"]]
+    answer = client.post("/v1/predict/batch", **table(2, age=7))
+    places = [problem["loc"] for problem in answer.json["detail"]]
+    assert places == [["body", 0, "age"], ["body", 1, "age"]]
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "detail"),
+    ("status", "method", "path", "options"),
     [
-        ("GET", "/nothing", 404, "not found"),
-        ("POST", "/theirs", 405, "not allowed"),
-        ("GET", "/broken", 500, "internal error; request id-7"),
+        (404, "GET", "/v1/nothing", {}),
+        (405, "GET", "/v1/predict", {}),
+        (413, "POST", "/v1/predict", {"json": [ROW] * 200}),
+        (413, "POST", "/v1/predict/batch", table(400)),
+        (415, "POST", "/v1/predict", {"data": "{}"}),
+        (415, "POST", "/v1/predict/batch", {"json": [ROW]}),
+        (422, "POST", "/v1/predict", {"data": "{", "content_type": "application/json"}),
+        (422, "POST", "/v1/predict", {"json": [ROW] * 21}),
+        (422, "POST", "/v1/predict/batch", table(31)),
     ],
 )
-def test_flask_refuses_in_the_form_of_the_contract(
-    client: FlaskClient, method: str, path: str, status: int, detail: str
+def test_what_cannot_be_answered_is_refused(
+    client: FlaskClient, status: int, method: str, path: str, options: dict[str, Any]
 ) -> None:
-    answer = client.open(path, method=method, headers={"X-Request-ID": "id-7"})
+    answer = client.open(path, method=method, **options)
     assert answer.status_code == status
-    assert answer.json is not None
-    assert list(answer.json) == ["detail"]
-    assert detail in answer.json["detail"]
-    assert "personal data" not in answer.text
-    assert answer.headers["X-Request-ID"] == "id-7"
+    assert (answer.json["code"], bool(answer.json["description"])) == (status, True)
 
 
-def test_one_thread_is_left_to_refuse_when_all_others_work(settings: Settings) -> None:
-    serving = ServingSettings(host="0.0.0.0", port=7, max_in_flight=5, drain_seconds=0)
-    options = Server(settings, serving).cfg
-    assert options.bind == ["0.0.0.0:7"]
-    assert options.workers == 1
-    assert options.threads > 5
-    assert options.graceful_timeout == 1
+def test_callers_need_a_key_where_there_are_some(tmp_path: Path) -> None:
+    client = client_of(tmp_path, api_key="first,second")
+    for given, status in (("", 401), ("third", 401), ("ä", 401), ("second", 200)):
+        headers = {"X-API-Key": given}
+        answer = client.post("/v1/predict", json=ROW, headers=headers)
+        assert answer.status_code == status
+        assert client.get("/model", headers=headers).status_code == status
+    for path in ("/", "/health", "/ready", "/metrics", "/openapi.json"):
+        assert client.get(path, buffered=True).status_code == 200
+
+
+def test_without_a_model_it_is_alive_and_says_so(client: FlaskClient) -> None:
+    client.application.extensions["champion"].model = None
+    for answer in (client.get("/ready"), client.post("/v1/predict", json=ROW)):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert client.get("/health").status_code == 200
+    assert client.get("/openapi.json").status_code == 200

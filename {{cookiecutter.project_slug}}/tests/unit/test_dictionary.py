@@ -1,204 +1,57 @@
 """The data dictionary that people read: what it says, and that it stays true."""
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from src.data import dictionary as command
-from src.data.dictionary import check_dictionary, dictionary
-from src.data.ingestion import ingest
+from src.data.dictionary import check_dictionary, write_dictionary
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema, write_schema
-from src.utils.config import Settings
-from src.utils.errors import ConfigError, DataError
+from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring
 
-SCHEMA = DataSchema.model_validate(
-    {
-        "name": "Pets | <b>",
-        "description": "Of the\nneighbours.",
-        "sensitive": ["owner"],
-        "columns": {
-            "a|ge": {"type": "integer", "min": 0, "max": 30, "unique": True},
-            "owner": {"type": "category", "description": "Who *feeds* it."},
-            "seen": {"type": "date", "format": "%d/%m/%Y"},
-            "kind": {"type": "category", "role": "target", "values": ["cat", "`x`"]},
-            "gone": {"type": "number", "role": "ignored"},
-        },
-    }
-)
-ROWS = pd.DataFrame(
-    {
-        "a|ge": ["1", "12", "soon", None],
-        "owner": ["Bo", "Al", "Bo", "Cy"],
-        "seen": ["01/02/2024", None, None, None],
-        "kind": ["cat"] * 4,
-    },
-    dtype="str",
-)
+COLUMNS = {
+    "age": {"type": "integer", "min": 0, "max": 30, "unique": True},
+    "owner": {"type": "category", "description": "Who *feeds* it."},
+    "kind": {"type": "category", "role": "target", "values": ["cat", "`x`"]},
+    "gone": {"type": "number", "role": "ignored"},
+}
+SCHEMA = DataSchema.model_validate({"name": "Pets | <b>", "columns": COLUMNS})
 
 
-def cells_of(name: str, *, of_data: bool = False) -> list[str]:
-    """Return the cells of the line about a column: by the schema, or in the data."""
-    text = dictionary(SCHEMA, ROWS).replace("\\|", "¦")
-    lines = [x for x in text.splitlines() if x.startswith(f"| `{name}`")]
-    return [cell.strip() for cell in lines[of_data].strip("|").split("|")]
+def test_it_says_what_the_schema_asks_for_and_what_the_data_hold(
+    tmp_path: Path,
+) -> None:
+    age, owner = ["1", "12", "soon", None], ["Bo", "Cy", "Bo", "Al"]
+    rows = pd.DataFrame({"age": age, "owner": owner, "kind": "cat"}, dtype="str")
+    write_dictionary(tmp_path / "a.md", SCHEMA, rows)
+    lines = (tmp_path / "a.md").read_text().splitlines()
+    assert lines[0] == r"# Data dictionary: Pets \| \<b\>"
+    assert [line for line in lines if line.startswith("| `")] == [
+        "| `age` | integer | feature | from 0 to 30 unique |  |",
+        r"| `owner` | category | feature |  | Who \*feeds\* it. |",
+        "| `kind` | category | target | `cat`, `` `x` `` |  |",
+        "| `gone` | number | ignored |  |  |",
+        "| `age` | 50.0% | 1 to 12 |",
+        "| `owner` | 0.0% | 3 distinct, such as `Bo`, `Al`, `Cy` |",
+        "| `kind` | 0.0% |  |",
+        "| `gone` | absent |  |",
+    ]
 
 
-@pytest.mark.parametrize("name", ["a¦ge", "owner", "seen", "kind", "gone"])
-def test_every_column_has_a_line_of_as_many_cells_as_the_heading(name: str) -> None:
-    assert len(cells_of(name)) == 5
-    assert len(cells_of(name, of_data=True)) == 3
-
-
-def test_limits_gaps_and_range_of_a_number_are_shown() -> None:
-    assert cells_of("a¦ge")[3] == "from 0 to 30 unique"
-    assert cells_of("a¦ge", of_data=True)[1:] == ["50.0%", "1 to 12"]
-
-
-def test_examples_are_the_most_frequent_values() -> None:
-    found = cells_of("owner", of_data=True)[2]
-    assert found == "3 distinct, such as `Bo`, `Al`, `Cy`"
-
-
-def test_allowed_values_and_format_are_shown() -> None:
-    assert cells_of("kind")[3] == "`cat`, `` `x` ``"
-    assert cells_of("seen")[3] == "written `%d/%m/%Y`"
-
-
-def test_a_column_that_is_not_in_the_data_is_said_to_be_absent() -> None:
-    assert cells_of("gone", of_data=True)[1] == "absent"
-
-
-def test_text_is_not_taken_for_markup() -> None:
-    text = dictionary(SCHEMA, ROWS)
-    assert text.startswith("# Data dictionary: Pets \\| \\<b\\>\n\n")
-    assert "\n\nOf the neighbours.\n" in text
-    assert cells_of("owner")[4] == "Who \\*feeds\\* it."
-
-
-def test_target_and_sensitive_columns_are_named() -> None:
-    text = dictionary(SCHEMA, ROWS)
-    assert "- Target: `kind`" in text
-    assert "reported on separately: `owner`" in text
-
-
-def test_it_says_who_writes_it_and_where_to_edit() -> None:
-    head = " ".join(dictionary(SCHEMA, ROWS).split("\n\n")[1].split())
-    assert "Written by preprocessing from `config/data_schema.yaml`" in head
-    assert "What is written here by hand is lost." in head
-
-
-@pytest.fixture
-def project(make_project: ProjectMaker) -> Settings:
-    """A project whose dictionary was written by a run."""
+def test_a_run_follows_the_schema_and_the_check_notices_if_none_did(
+    make_project: ProjectMaker,
+) -> None:
     settings = make_project(rows=60)
-    bring(settings)
-    assert preprocess(settings).dictionary_written
-    return settings
-
-
-def describe(settings: Settings, description: str) -> None:
-    """Give the data set another description in the schema."""
-    schema = bring(settings).model_copy(update={"description": description})
-    write_schema(schema, settings.data.schema_path)
-
-
-def test_a_run_that_changes_nothing_does_not_touch_the_file(project: Settings) -> None:
-    path = project.data.dictionary_path
-    before = path.stat().st_mtime_ns, path.read_bytes()
-    assert not preprocess(project).dictionary_written
-    assert (path.stat().st_mtime_ns, path.read_bytes()) == before
-
-
-def test_a_run_follows_the_schema(project: Settings) -> None:
-    describe(project, "Reviewed.")
-    assert preprocess(project).dictionary_written
-    assert "Reviewed." in project.data.dictionary_path.read_text("utf-8")
-
-
-def test_a_run_follows_the_data(project: Settings) -> None:
-    source = Path(project.data.source)
-    pd.read_csv(source).iloc[:50].to_csv(source, index=False)
-    ingest(project.data.source, project.paths.raw)
-    assert preprocess(project).dictionary_written
-    assert "Rows: 50\n" in project.data.dictionary_path.read_text("utf-8")
-
-
-def test_data_that_break_the_schema_are_not_described(project: Settings) -> None:
-    before = project.data.dictionary_path.read_bytes()
-    with Path(project.data.source).open("a", encoding="utf-8") as file:
-        file.write("1,old,Oslo,True,2024-01-01,,yes\n")
-    ingest(project.data.source, project.paths.raw)
-    with pytest.raises(DataError, match="breaks type integer"):
-        preprocess(project)
-    assert project.data.dictionary_path.read_bytes() == before
-
-
-def test_the_check_fails_until_the_run_has_followed_the_schema(
-    project: Settings,
-) -> None:
-    assert "the dictionary of" in check_dictionary(project)
-    describe(project, "Reviewed.")
-    with pytest.raises(
-        DataError, match="line 6: found .*, expected 'Reviewed.*run `make data`"
-    ):
-        check_dictionary(project)
-    preprocess(project)
-    assert "the dictionary of" in check_dictionary(project)
-
-
-@pytest.mark.parametrize("old", ["- Target: `outcome`", "| `age` | integer |"])
-def test_the_check_finds_what_was_edited_by_hand(old: str, project: Settings) -> None:
-    path = project.data.dictionary_path
-    text = path.read_text("utf-8")
-    path.write_text(text.replace(old, f"{old} by hand"), "utf-8")
-    with pytest.raises(DataError, match=r"line \d+: found .*by hand"):
-        check_dictionary(project)
-
-
-def test_the_check_finds_a_dictionary_that_breaks_off(project: Settings) -> None:
-    path = project.data.dictionary_path
-    path.write_text("".join(path.read_text("utf-8").splitlines(True)[:12]), "utf-8")
-    with pytest.raises(DataError, match="line 13: found no line, expected"):
-        check_dictionary(project)
-
-
-def test_the_check_needs_no_data_and_no_rows_like_those_described(
-    project: Settings,
-) -> None:
-    for file in project.paths.raw.iterdir():
-        file.unlink()
-    assert "the dictionary of" in check_dictionary(project)
-
-
-def test_the_check_finds_that_one_of_both_is_missing(project: Settings) -> None:
-    schema_path, path = project.data.schema_path, project.data.dictionary_path
-    text = path.read_bytes()
-    path.unlink()
-    with pytest.raises(DataError, match="data_dictionary.md: file not found"):
-        check_dictionary(project)
-    schema_path.unlink()
-    assert "no data schema yet" in check_dictionary(project)
-    path.write_bytes(text)
-    with pytest.raises(ConfigError, match="data_schema.yaml: file not found"):
-        check_dictionary(project)
-
-
-def test_the_command_writes_or_checks(
-    project: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(command, "settings_from", lambda _: project)
-    project.data.dictionary_path.unlink()
-    for arguments in ([], [], ["--check"]):
-        monkeypatch.setattr(sys, "argv", ["dictionary.py", *arguments])
-        command.main()
-    written, unchanged, checked = capsys.readouterr().out.splitlines()
-    assert written.endswith("written; review and commit it")
-    assert unchanged.endswith("unchanged")
-    assert "the dictionary of" in checked
+    schema = bring(settings)
+    with pytest.raises(DataError, match="data_dictionary.md: line 1: found no line"):
+        check_dictionary(settings)
+    preprocess(settings)
+    assert "the dictionary of" in check_dictionary(settings)
+    described = schema.model_copy(update={"description": "Reviewed."})
+    write_schema(described, settings.data.schema_path)
+    problem = "line 6: found .*, expected 'Reviewed.*run `make data`"
+    with pytest.raises(DataError, match=problem):
+        check_dictionary(settings)

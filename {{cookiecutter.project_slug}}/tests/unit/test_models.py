@@ -1,16 +1,20 @@
-"""The models, and the factory that makes them."""
+"""Kinds of models, and models that are saved."""
 
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.preprocessing import StandardScaler
+import sklearn
+from sklearn.linear_model import Ridge
 
-from src.models.base import BaseModel
+from src.models.artifact import load_model, save_model
 from src.models.factory import MODEL_TYPES, ModelFactory
 from src.utils.config import Task
-from src.utils.errors import ModelError
+from src.utils.errors import ConfigError, DataError
+from src.utils.files import sha256_of
 
 ROWS = 120
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(ROWS, 3)), columns=list("abc"))
@@ -18,53 +22,30 @@ LABELS = pd.Series(np.where(X["a"] + X["b"] > 0, "yes", "no"))
 NUMBERS = X["a"] * 2 + X["b"]
 
 
-def target(task: Task) -> pd.Series:
-    return LABELS if task == "classification" else NUMBERS
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_every_type_learns_both_tasks(model_type: str, task: Task) -> None:
-    model = ModelFactory.get_model(model_type, task=task, seed=1)
-
-    predicted = model.fit(X, target(task)).predict(X)
-
-    assert isinstance(model, BaseModel)
-    assert predicted.shape == (ROWS,)
-    if model_type != "dummy" and task == "classification":
-        assert (predicted == LABELS).mean() > 0.9
-    if model_type != "dummy" and task == "regression":
-        assert np.corrcoef(predicted, NUMBERS)[0, 1] > 0.9
-
-
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_a_classifier_gives_probabilities_in_the_order_of_its_classes(
-    model_type: str,
-) -> None:
+def test_every_type_learns_labels_and_their_probabilities(model_type: str) -> None:
     labels = LABELS.where(X["c"] < 0.5, "perhaps")
     model = ModelFactory.get_model(model_type, task="classification").fit(X, labels)
-
-    probabilities = model.predict_proba(X)
+    probabilities, predicted = model.predict_proba(X), model.predict(X)
 
     assert model.classes == ("no", "perhaps", "yes")
     assert probabilities is not None
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(ROWS))
-    most_likely = np.array(model.classes)[probabilities.argmax(axis=1)]
-    assert (most_likely == model.predict(X)).all()
+    assert (np.array(model.classes)[probabilities.argmax(axis=1)] == predicted).all()
+    assert isinstance(predicted[0], str)
+    if model_type != "dummy":
+        assert (predicted == labels).mean() > 0.7
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_a_regression_has_neither_probabilities_nor_classes(model_type: str) -> None:
+def test_every_type_learns_numbers(model_type: str) -> None:
     model = ModelFactory.get_model(model_type, task="regression").fit(X, NUMBERS)
 
     assert model.predict_proba(X) is None
     assert model.classes == ()
-
-
-def test_predicted_labels_are_plain_text() -> None:
-    model = ModelFactory.get_model("linear", task="classification").fit(X, LABELS)
-
-    assert type(model.predict(X)[0]) is str
+    error = np.abs(model.predict(X) - NUMBERS).mean()
+    typical = np.abs(NUMBERS - NUMBERS.mean()).mean()
+    assert error < (0.5 if model_type != "dummy" else 1.01) * typical
 
 
 @pytest.mark.parametrize(
@@ -87,114 +68,61 @@ def test_hyperparameters_and_seed_reach_the_estimator(
 
 
 @pytest.mark.parametrize(
-    ("model_type", "size"),
-    [("random_forest", "n_estimators"), ("hist_gradient_boosting", "max_iter")],
-)
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_the_same_seed_gives_the_same_predictions(
-    model_type: str, size: str, task: Task
-) -> None:
-    def predictions(seed: int) -> list[object]:
-        params = {"max_features": 0.4, size: 10}
-        model = ModelFactory.get_model(model_type, task=task, seed=seed, **params)
-        model.fit(X, target(task))
-        scores = model.predict_proba(X)
-        return (model.predict(X) if scores is None else scores[:, 1]).tolist()
-
-    assert predictions(seed=5) == predictions(seed=5)
-    assert predictions(seed=5) != predictions(seed=6)
-
-
-def test_only_linear_models_ask_for_scaled_numbers() -> None:
-    scaled = [
-        name
-        for name in MODEL_TYPES
-        if ModelFactory.get_model(name, task="regression").scaled
-    ]
-
-    assert scaled == ["linear"]
-
-
-def test_a_forest_predicts_in_one_thread_so_that_sums_do_not_depend_on_timing() -> None:
-    model = ModelFactory.get_model("random_forest", task="regression", n_jobs=2)
-
-    assert model.estimator.n_jobs == 2
-    assert model.fit(X, NUMBERS).estimator.n_jobs is None
-
-
-def test_an_unknown_type_names_the_known_ones_and_is_a_value_error() -> None:
-    with pytest.raises(ModelError, match="'xgb', expected one of: dummy, linear") as e:
-        ModelFactory.get_model("xgb", task="regression")
-
-    assert isinstance(e.value, ValueError)
-
-
-def test_an_unknown_hyperparameter_names_the_known_ones() -> None:
-    with pytest.raises(ModelError, match="model.params.depth: .* one of: alpha, copy"):
-        ModelFactory.get_model("linear", task="regression", depth=3)
-
-
-def test_the_seed_is_no_hyperparameter() -> None:
-    with pytest.raises(ModelError, match="model.params.random_state: unknown"):
-        ModelFactory.get_model("linear", task="regression", random_state=3)
-
-
-def test_an_impossible_value_is_found_before_fitting_and_told_in_one_line() -> None:
-    with pytest.raises(ModelError, match="'alpha' .* Got 'much' instead") as error:
-        ModelFactory.get_model("linear", task="regression", alpha="much")
-
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("task", "params", "said"),
+    ("model_type", "params", "said"),
     [
-        ("regression", {"solver": "lbfgs"}, "can be used only when positive=True"),
-        ("classification", {"class_weight": {"x": 2}}, "are not in class_weight"),
+        ("xgb", {}, "'xgb', expected one of: dummy, linear, random_forest"),
+        ("linear", {"depth": 3}, "model.params.depth: .* one of: alpha, copy_X"),
+        ("linear", {"random_state": 3}, "model.params.random_state: unknown"),
+        ("linear", {"alpha": "much"}, "model.params: .*'alpha' .* Got 'much' instead"),
     ],
 )
-def test_a_value_that_only_the_fit_refuses_is_told_in_one_line(
-    task: Task, params: dict[str, Any], said: str
+def test_what_is_not_possible_is_found_before_fitting(
+    model_type: str, params: dict[str, Any], said: str
 ) -> None:
-    model = ModelFactory.get_model("linear", task=task, **params)
-
-    with pytest.raises(
-        ModelError, match=f"^config/model_config.yaml: model.params: .*{said}"
-    ) as error:
-        model.fit(X, target(task))
+    with pytest.raises(ConfigError, match=said) as error:
+        ModelFactory.get_model(model_type, task="regression", **params)
 
     assert "\n" not in str(error.value)
 
 
-def test_a_defect_in_a_step_before_the_model_is_no_mistake_in_its_parameters() -> None:
-    model = ModelFactory.get_model("dummy", task="regression")
-    model.after([("scaling", StandardScaler())])
-
-    with pytest.raises(ValueError, match="could not convert string"):
-        model.fit(X.astype(str) + "?", NUMBERS)
+X, Y = np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0, 4.0])
 
 
-def test_row_weights_reach_the_estimator() -> None:
-    model = ModelFactory.get_model("dummy", task="regression")
+class Intruder:
+    """Leaves a trace when it is unpickled."""
 
-    model.fit(X, NUMBERS, sample_weight=np.arange(ROWS) == 4)
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
 
-    assert model.predict(X.head(1))[0] == NUMBERS[4]
-
-
-def test_a_clone_is_unfitted_and_independent() -> None:
-    model = ModelFactory.get_model("linear", task="regression", alpha=2.0)
-    other = model.fit(X, NUMBERS).clone()
-
-    assert other.estimator is not model.estimator
-    assert other.estimator.alpha == 2.0
-    assert not hasattr(other.estimator, "coef_")
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.trace,)
 
 
-def test_steps_are_put_before_what_is_there() -> None:
-    model = ModelFactory.get_model("linear", task="regression")
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A saved model."""
+    path = tmp_path / "models" / "latest_model.joblib"
+    save_model(Ridge().fit(X, Y), {"metrics": {"rmse": 1.5}}, path)
+    return path
 
-    model.after([("second", "passthrough")]).after([("first", "passthrough")])
 
-    assert list(model.pipeline.named_steps) == ["first", "second", "model"]
-    assert model.fit(X, NUMBERS).predict(X).shape == (ROWS,)
+def test_a_saved_model_comes_back_with_its_record(path: Path) -> None:
+    pipeline, record = load_model(path)
+
+    assert (pipeline.predict(X) == Ridge().fit(X, Y).predict(X)).all()
+    assert record["metrics"] == {"rmse": 1.5}
+    assert record["model_sha256"] == sha256_of(path)
+    assert record["libraries"]["scikit-learn"] == sklearn.__version__
+    assert {file.name for file in path.parent.iterdir()} == {
+        "latest_model.joblib",
+        "latest_model.json",
+    }
+
+
+def test_a_changed_file_is_refused_before_it_is_opened(path: Path) -> None:
+    trace = path.parent / "trace"
+    joblib.dump(Intruder(trace), path)
+
+    with pytest.raises(DataError, match="digest is .*, its record expects"):
+        load_model(path)
+    assert not trace.exists()

@@ -1,30 +1,42 @@
-"""A model is measured beside the baseline, by class and by slice."""
+"""Metrics, and a model measured on the whole and by slice."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.coercion import coerce
+from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema
-from src.evaluation.performance import Evaluation, evaluate
-from src.evaluation.slices import MAX_SLICES, MISSING, OTHERS, slice_masks
+from src.evaluation.metrics import (
+    ONE_CLASS,
+    Predictions,
+    compute_metrics,
+    measure,
+)
+from src.evaluation.performance import (
+    MISSING,
+    Evaluation,
+    Inputs,
+    evaluate,
+    load_inputs,
+)
+from src.training.train import train
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import bring
 
-COLUMNS: dict[str, Any] = {
-    "size": {"type": "number"},
-    "city": {"type": "category", "max_missing": 0.5},
-    "hidden": {"type": "category", "role": "ignored"},
-}
+SIZE = np.arange(90)
 
 
 class Oracle:
     """Stands for a fitted pipeline: it knows the target from ``size``."""
 
-    def __init__(self, classes: list[str] | None = None) -> None:
+    def __init__(self, classes: list[str] | None) -> None:
         self.classes_ = np.array(classes, dtype=object)
         if classes is not None:
             self.predict_proba = self._probabilities
@@ -39,46 +51,43 @@ class Oracle:
         return (known + 0.1) / (known + 0.1).sum(axis=1, keepdims=True)
 
 
-def schema_of(task: str) -> DataSchema:
-    kind = "category" if task == "classification" else "number"
-    columns = COLUMNS | {"y": {"type": kind, "role": "target"}}
-    content = {"name": "x", "sensitive": ["hidden"], "columns": columns}
-    return DataSchema.model_validate(content)
-
-
-def rows_of(classes: list[str] | None, rows: int = 90) -> pd.DataFrame:
+def rows_of(classes: list[str] | None) -> pd.DataFrame:
     """Return rows whose target is the class of number ``size``, or the size."""
-    size = np.arange(rows) % (len(classes) if classes else 10)
-    frame = pd.DataFrame(
+    size = SIZE % (len(classes) if classes else 10)
+    return pd.DataFrame(
         {
-            "size": size,
-            "city": np.where(np.arange(rows) < rows / 2, "Oslo", None),
-            "hidden": np.where(np.arange(rows) % 3 == 0, "x", "y"),
-            "y": [classes[i] for i in size] if classes else size,
+            "size": size.astype(float),
+            "city": pd.Series("Oslo", SIZE).where(SIZE < 45),
+            "hidden": np.where(SIZE % 3 == 0, "x", "y"),
+            "y": [classes[i] for i in size] if classes else size.astype(float),
         }
     )
-    return coerce(frame, schema_of("classification" if classes else "regression"))
 
 
 Evaluator = Callable[..., Evaluation]
 
 
 @pytest.fixture
-def run(make_project: Callable[..., Settings]) -> Evaluator:
+def run(make_project: ProjectMaker) -> Evaluator:
     """A function that evaluates the oracle on rows made by ``rows_of``."""
 
     def evaluate_rows(
         classes: list[str] | None, test: pd.DataFrame | None = None, **chosen: Any
     ) -> Evaluation:
         task = "classification" if classes else "regression"
-        options = {"slices": ["city"], "bootstrap_samples": 20} | chosen
-        train = rows_of(classes)
+        columns: dict[str, Any] = {
+            "size": {"type": "number"},
+            "city": {"type": "category", "max_missing": 1},
+            "hidden": {"type": "category", "role": "ignored"},
+            "y": {"type": "category" if classes else "number", "role": "target"},
+        }
+        content = {"name": "x", "sensitive": ["hidden"], "columns": columns}
+        schema, rows = DataSchema.model_validate(content), rows_of(classes)
+        inputs = Inputs(
+            Oracle(classes), {}, schema, rows, rows if test is None else test, Path()
+        )
         return evaluate(
-            Oracle(classes),
-            train["y"],
-            train if test is None else test,
-            schema_of(task),
-            make_project(task, evaluation=options),
+            inputs, make_project(task, evaluation={"slices": ["city"]} | chosen)
         )
 
     return evaluate_rows
@@ -90,121 +99,105 @@ def test_a_good_model_is_better_than_the_baseline(
 ) -> None:
     result = run(classes)
     assert result.verdict == "better"
-    assert result.improvement is not None
-    assert result.improvement.value > 0
+    assert result.improvement is not None and result.improvement.value > 0
 
 
 def test_a_model_that_ranks_backwards_is_worse_than_the_baseline(
     run: Evaluator,
 ) -> None:
-    swapped = rows_of(["no", "yes"])
-    swapped["y"] = swapped["y"].map({"no": "yes", "yes": "no"})
+    swapped = rows_of(["yes", "no"])
     assert run(["no", "yes"], swapped).verdict == "worse"
 
 
-def test_the_baseline_knows_the_training_target_only(run: Evaluator) -> None:
-    test = rows_of(None)
-    test["y"] += 100
-    result = run(None, test)
-    assert result.baseline.scores["mae"].value == pytest.approx(100)
-
-
-def test_few_rows_show_nothing(run: Evaluator) -> None:
-    result = run(["no", "yes"], rows_of(["no", "yes"], rows=6))
-    assert result.verdict == "unclear"
-    assert result.model.scores["accuracy"].value == 1
-
-
-def test_test_rows_of_one_class_leave_the_comparison_open(run: Evaluator) -> None:
-    test = rows_of(["no", "yes"])
-    result = run(["no", "yes"], test[test["y"] == "yes"])
-    assert result.improvement is None
-    assert result.verdict == "unclear"
-    assert "roc_auc" in result.model.undefined
-
-
-def test_sensitive_and_configured_columns_are_slices_with_their_rows(
+def test_sensitive_and_configured_columns_are_slices_measured_on_their_rows(
     run: Evaluator,
 ) -> None:
-    result = run(["no", "yes"], slices=["city", "hidden"])
-    found = [(s.column, s.value, s.rows) for s in result.slices]
-    assert found == [
-        ("hidden", "y", 60),
-        ("hidden", "x", 30),
-        ("city", "Oslo", 45),
-        ("city", MISSING, 45),
-    ]
-
-
-def test_a_slice_is_measured_on_its_own_rows(run: Evaluator) -> None:
     test = rows_of(["no", "yes"])
     wrong = test["hidden"] == "x"
     test.loc[wrong, "y"] = test.loc[wrong, "y"].map({"no": "yes", "yes": "no"})
-    right, wrong_slice = run(["no", "yes"], test, slices=[]).slices
-    assert right.measurement is not None and wrong_slice.measurement is not None
-    assert right.measurement.scores["accuracy"].value == 1
-    assert wrong_slice.measurement.scores["accuracy"].value == 0
-
-
-def test_a_slice_tells_how_often_the_positive_class_is_and_is_predicted(
-    run: Evaluator,
-) -> None:
-    test = rows_of(["no", "yes"])
-    test["y"] = "yes"
-    assert [(s.actual, s.predicted) for s in run(["no", "yes"], test).slices][:2] == [
-        (1.0, 0.5),
-        (1.0, 0.5),
-    ]
-
-
-def test_a_small_slice_is_counted_but_not_measured(run: Evaluator) -> None:
-    result = run(["a", "b", "c"], min_slice_rows=50)
-    assert [s.measurement is None for s in result.slices] == [False, True, True, True]
-    assert all(s.actual is None for s in result.slices)
-
-
-def test_each_class_has_its_precision_recall_and_rows(run: Evaluator) -> None:
-    test = rows_of(["no", "yes"])
-    test.loc[:29, "y"] = "yes"
-    no, yes = run(["no", "yes"], test).classes
-    assert (no.label, no.rows, no.recall) == ("no", 30, 1.0)
-    assert no.precision == pytest.approx(30 / 45)
-    assert yes.recall == pytest.approx(45 / 60)
-
-
-def test_an_unknown_slice_is_refused(run: Evaluator) -> None:
+    slices = run(["no", "yes"], test, slices=["city", "hidden"]).slices
+    expected = [("hidden", "y", 60), ("hidden", "x", 30)]
+    expected += [("city", "Oslo", 45), ("city", MISSING, 45)]
+    assert [part[:3] for part in slices] == expected
+    found = [part.measurement for part in slices]
+    assert found[0] is not None and found[0].scores["accuracy"].value == 1
+    assert found[1] is not None and found[1].scores["accuracy"].value == 0
+    assert (slices[0].actual, slices[0].predicted) == (0.5, 0.5)
+    small = run(["a", "b", "c"], min_slice_rows=50).slices
+    assert [part.measurement is None for part in small] == [False, True, True, True]
     with pytest.raises(ConfigError, match=r"evaluation\.slices: found 'town'"):
         run(["no", "yes"], slices=["town"])
 
 
-def test_a_row_without_target_is_refused(run: Evaluator) -> None:
-    test = rows_of(None)
-    test.loc[3, "y"] = np.nan
-    with pytest.raises(DataError, match="1 of 90 rows have no target"):
-        run(None, test)
+@pytest.fixture
+def trained(make_project: ProjectMaker) -> tuple[Settings, Path, Path]:
+    settings = make_project(rows=100)
+    bring(settings)
+    preprocess(settings)
+    train(settings)
+    model = settings.paths.models / "latest_model.joblib"
+    return settings, model, settings.paths.processed / "test.csv"
 
 
-def test_numbers_are_cut_into_quarters_named_by_what_they_hold() -> None:
-    masks = slice_masks(pd.Series([*range(1, 21), np.nan]), "integer")
-    assert {name: int(mask.sum()) for name, mask in masks.items()} == {
-        "1 to 5": 5,
-        "6 to 10": 5,
-        "11 to 15": 5,
-        "16 to 20": 5,
-        MISSING: 1,
-    }
+def test_a_model_is_measured_only_on_rows_that_it_has_not_seen(
+    trained: tuple[Settings, Path, Path], tmp_path: Path
+) -> None:
+    settings, model, test = trained
+    copy = tmp_path / "innocent.csv"
+    shutil.copy(test, copy)
+    assert len(load_inputs(model, copy, settings).test) == 20
+    shutil.copy(test.with_name("train.csv"), copy)
+    with pytest.raises(DataError, match="the model was trained on"):
+        load_inputs(model, copy, settings)
+    test.write_text(test.read_text() + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="changed"):
+        load_inputs(model, test, settings)
+    preprocess(settings.model_copy(update={"seed": settings.seed + 1}))
+    with pytest.raises(DataError, match="trained on other rows"):
+        load_inputs(model, test, settings)
 
 
-def test_dates_and_booleans_are_named_as_people_write_them() -> None:
-    dates = pd.Series(pd.date_range("2024-01-01", periods=20).as_unit("us"))
-    assert "2024-01-01 to 2024-01-05" in slice_masks(dates, "date")
-    assert list(slice_masks(pd.Series([0.0, 1.0]), "boolean")) == ["false", "true"]
+def ranked(rows: int = 200, seed: int = 0) -> Predictions:
+    """Return what a classifier of two classes says that is right most of the time."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random(rows) < 0.4
+    score = np.clip(0.3 * truth + 0.7 * rng.random(rows), 0, 1)
+    names = np.array(["no", "yes"], dtype=object)
+    labels, said = names[truth.astype(int)], names[(score > 0.5).astype(int)]
+    probabilities = np.column_stack([1 - score, score])
+    return Predictions("classification", labels, said, probabilities, ("no", "yes"))
 
 
-def test_rare_categories_share_a_slice() -> None:
-    values = [f"v{i:02}" for i in range(40)] + ["common"] * 5
-    masks = slice_masks(pd.Series(values, dtype="str"), "category")
-    assert len(masks) == MAX_SLICES
-    assert next(iter(masks)) == "common"
-    assert masks[OTHERS].sum() == 40 - (MAX_SLICES - 2)
-    assert sum(mask.astype(int) for mask in masks.values()).eq(1).all()
+def test_the_metrics_of_a_small_example_are_those_of_paper_and_pencil() -> None:
+    probabilities = [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]]
+    truth, said = ["no", "no", "yes", "yes"], ["no", "yes", "yes", "no"]
+    found = compute_metrics("classification", truth, said, probabilities, ["no", "yes"])
+    assert found["roc_auc"] == 3 / 4
+    assert found["accuracy"] == found["balanced_accuracy"] == 0.5
+    assert found["brier"] == pytest.approx((0.01 + 0.36 + 0.04 + 0.49) / 4)
+    numbers = compute_metrics("regression", [1.0, 2.0, 6.0], [1.0, 3.0, 4.0])
+    assert numbers["mae"] == 1 and numbers["median_absolute_error"] == 1
+    assert numbers["rmse"] == pytest.approx((5 / 3) ** 0.5)
+
+
+def test_what_is_not_defined_is_left_out_with_the_reason(
+    make_project: ProjectMaker,
+) -> None:
+    p = ranked()
+    found = measure(p.take(p.y_true == "yes"), make_project())
+    assert found.undefined == {"roc_auc": ONE_CLASS, "average_precision": ONE_CLASS}
+    assert "accuracy" in found.scores
+    assert "r2" not in compute_metrics("regression", [1e9, 1e9], [1e9, 1e9 + 4])
+
+
+def test_the_metrics_that_decide_have_intervals_that_hold_them(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project()
+    found = measure(ranked(), settings, also=["accuracy"]).scores
+    for name in ("roc_auc", "accuracy"):
+        value, low, high = found[name]
+        assert low is not None and high is not None and low < value < high
+    assert found["f1_macro"].low is None
+    one = measure(Predictions("regression", np.ones(1), np.zeros(1)), settings)
+    assert one.scores["rmse"] == (1.0, None, None)  # a row alone says nothing of others

@@ -1,102 +1,89 @@
-"""The registry in a folder."""
+"""Versions of the model, the aliases that name them, and the way back."""
 
-import os
-import shutil
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from src.models import directory_registry as module
-from src.models.artifact import save_model
-from src.models.directory_registry import DirectoryRegistry
-from src.models.registry import make_registry
-from src.utils.errors import ConfigError, ModelError
+from src.models.artifact import load_onnx, load_record, save_model
+from src.models.registry import Registry, Version
+from src.utils.errors import DataError
+from src.utils.files import sha256_of
 from tests.conftest import ProjectMaker
-from tests.fixtures.registry_suite import Opener, RegistrySuite, damage_export
+
+# Libraries below the registry ask each other for what they are about to remove.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+Adder = Callable[[int], Version]
 
 
-class TestDirectoryRegistry(RegistrySuite):
-    kills = 12
-    rounds = 40
-
-    @pytest.fixture
-    def opened(self, tmp_path: Path) -> Opener:
-        return partial(DirectoryRegistry, tmp_path / "registry")
-
-    @pytest.fixture
-    def steps(self) -> list[tuple[object, str]]:
-        return [
-            (shutil, "copyfile"),
-            (module, "write_json"),
-            (Path, "rename"),
-            (os, "fsync"),
-        ]
+@pytest.fixture
+def registry(make_project: ProjectMaker) -> Registry:
+    return Registry(make_project())
 
 
-def one_model(tmp_path: Path) -> DirectoryRegistry:
-    registry = DirectoryRegistry(tmp_path / "registry")
-    save_model({"weight": 1}, {}, tmp_path / "trained.joblib")
-    registry.register(tmp_path / "trained.joblib", "first")
-    return registry
+@pytest.fixture
+def add(registry: Registry, tmp_path: Path) -> Adder:
+    """A function that saves and registers a model; any object is a model here."""
+
+    def add(weight: int) -> Version:
+        path = tmp_path / f"trained-{weight}.joblib"
+        record = {"run_id": None, "export": {"verified": True}}
+        save_model({"weight": weight}, record, path, b"compiled")
+        return registry.register(path, {"gate": {"weight": weight}})
+
+    return add
 
 
-def test_an_event_cut_off_at_any_byte_did_not_happen(tmp_path: Path) -> None:
-    registry = one_model(tmp_path)
-    path = registry.folder / "history.jsonl"
-    start = path.stat().st_size
-    version = registry.versions()[0]
-    registry.promote(version, "né")
-    whole = path.read_bytes()
-    for size in range(start, len(whole)):
-        path.write_bytes(whole[:size])
-        assert registry.champion() is None
-    registry.promote(version, "again")
-    assert [e.why for e in registry.history()] == ["first", "again"]
+def test_a_registered_model_is_the_challenger(registry: Registry, add: Adder) -> None:
+    first, second = add(1), add(2)
+    assert registry.versions() == [first, second]
+    assert registry.at("challenger") == second == registry.version(2)
+    assert registry.at("champion") is None
 
 
-@pytest.mark.parametrize("name", ["model.joblib", "model.json"])
-def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
-    registry = one_model(tmp_path)
-    version = registry.versions()[0]
-    path = registry.folder / "versions" / "1" / name
-    content = path.read_bytes().replace(version.sha256.encode(), b"0" * 64)
-    path.write_bytes(content if name == "model.json" else b"other")
-    with pytest.raises(ModelError, match="digest"):
-        registry.fetch(version)
+def test_a_version_is_fetched_with_its_export(registry: Registry, add: Adder) -> None:
+    version = add(1)
+    path = registry.fetch(version)
+    assert load_record(path) == registry.record(version)
+    assert sha256_of(path) == version.sha256
+    assert load_onnx(path)[0] == b"compiled"
 
 
-@pytest.mark.parametrize("damage", [b"compile", None])
-def test_a_version_whose_export_is_not_whole_is_refused(
-    tmp_path: Path, damage: bytes | None
-) -> None:
-    path = tmp_path / "exported.joblib"
-    save_model({"weight": 1}, {"export": {"verified": True}}, path, b"compiled")
-    registry = DirectoryRegistry(tmp_path / "registry")
-    version = registry.register(path, "exported")
-    damage_export(registry.fetch(version), damage)
-    with pytest.raises(ModelError, match=r"model\.onnx: (digest|file)") as error:
-        registry.fetch(version)
-    assert "\n" not in str(error.value)
+def test_the_same_model_is_the_same_version(registry: Registry, add: Adder) -> None:
+    version = add(1)
+    registry.promote(version, "better", None)
+    assert add(1) == version
+    assert registry.versions() == [version]
+    assert registry.at("challenger") is None  # it is the champion
 
 
-def test_a_damaged_history_is_reported_with_its_line(tmp_path: Path) -> None:
-    registry = one_model(tmp_path)
-    (registry.folder / "history.jsonl").write_bytes(b"\xff\n")
-    with pytest.raises(ModelError, match="history.jsonl: line 1"):
-        registry.history()
+def test_the_history_says_who_did_what_and_why(registry: Registry, add: Adder) -> None:
+    first, second = add(1), add(2)
+    registry.promote(first, "better, é", None)
+    registry.reject(second, "worse")
+    registry.promote(first, "reviewed", None, "staging")
+    assert registry.at("challenger") is None  # none is left to decide about
+    events = registry.history()
+    assert [(e.action, e.alias, e.version, e.why) for e in events] == [
+        ("register", "challenger", 1, ""),
+        ("register", "challenger", 2, ""),
+        ("promote", "champion", 1, "better, é"),
+        ("reject", "challenger", 2, "worse"),
+        ("promote", "staging", 1, "reviewed"),
+    ]
+    assert all(event.who and event.time.endswith("+00:00") for event in events)
 
 
-def test_a_registry_that_another_process_keeps_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry = one_model(tmp_path)
-    monkeypatch.setattr(module, "LOCK_SECONDS", 0.01)
-    with module.exclusive(registry.folder):
-        with pytest.raises(ModelError, match="another process"):
-            registry.reject(registry.versions()[0], "no")
-
-
-def test_an_unknown_backend_is_named(make_project: ProjectMaker) -> None:
-    with pytest.raises(ConfigError, match="'moon', expected one of: directory"):
-        make_registry(make_project(registry={"backend": "moon"}))
+def test_each_rollback_undoes_a_promotion(registry: Registry, add: Adder) -> None:
+    first, second = add(1), add(2)
+    registry.promote(first, "reviewed", None, "staging")
+    registry.promote(first, "better", None)
+    registry.promote(second, "better", first)
+    registry.promote(first, "better after all", second)
+    assert registry.rollback("complaints") == (second, first)
+    assert registry.rollback("more complaints") == (first, second)
+    for alias in ("champion", "staging"):
+        assert registry.at(alias) == first
+        with pytest.raises(DataError, match="no version before"):
+            registry.rollback("too far", alias)

@@ -15,5 +15,4 @@ class DummyModel(BaseModel):
     """
 
     def _estimator_class(self, task: Task) -> Any:
-        """Return the class of scikit-learn that does the work for ``task``."""
         return DummyClassifier if task == "classification" else DummyRegressor

@@ -1,7 +1,6 @@
 """Linear models: few parameters, quick to fit, and their weights can be read."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -16,11 +15,9 @@ class LinearModel(BaseModel):
     features are of similar size; hence ``scaled``.
     """
 
-    scaled: ClassVar[bool] = True
-
+    scaled = True
     # 100 steps, the default, are too few for features that are nearly collinear.
-    defaults: ClassVar[Mapping[str, Any]] = {"max_iter": 1000}
+    defaults = {"max_iter": 1000}
 
     def _estimator_class(self, task: Task) -> Any:
-        """Return the class of scikit-learn that does the work for ``task``."""
         return LogisticRegression if task == "classification" else Ridge

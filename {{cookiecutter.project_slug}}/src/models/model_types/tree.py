@@ -1,7 +1,6 @@
 """Ensembles of decision trees: they find thresholds and interactions by themselves."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
@@ -20,13 +19,11 @@ class RandomForestModel(BaseModel):
     """Many deep trees, each grown on a sample of the rows, averaged."""
 
     # Leaves of single rows make the file ten times larger, and rarely help.
-    defaults: ClassVar[Mapping[str, Any]] = {"min_samples_leaf": 5, "n_jobs": -1}
+    defaults = {"min_samples_leaf": 5, "n_jobs": -1}
 
     def _estimator_class(self, task: Task) -> Any:
-        """Return the class of scikit-learn that does the work for ``task``."""
-        if task == "classification":
-            return RandomForestClassifier
-        return RandomForestRegressor
+        is_label = task == "classification"
+        return RandomForestClassifier if is_label else RandomForestRegressor
 
     def fit(self, X: DataFrame, y: Series, **kwargs: ArrayLike) -> Self:
         """Fit as ``BaseModel`` does; ``n_jobs`` is for the fitting only.
@@ -42,12 +39,12 @@ class RandomForestModel(BaseModel):
 class HistGradientBoostingModel(BaseModel):
     """Trees that each correct the ones before, on features sorted into bins."""
 
+    imputed = False  # it has a branch for what is missing
     # Stopping early needs rows set aside, of every label; by default it would turn
     # itself on at 10,000 rows, and so change its meaning with the size of the data.
-    defaults: ClassVar[Mapping[str, Any]] = {"early_stopping": False}
+    defaults = {"early_stopping": False}
 
     def _estimator_class(self, task: Task) -> Any:
-        """Return the class of scikit-learn that does the work for ``task``."""
         if task == "classification":
             return HistGradientBoostingClassifier
         return HistGradientBoostingRegressor

@@ -1,1 +1,0 @@
-"""What is measured beside other ways of doing the same."""

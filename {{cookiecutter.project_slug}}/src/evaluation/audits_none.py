@@ -1,0 +1,13 @@
+"""Audits of a model beyond its metrics: none so far.
+
+An audit is a section of the report; the gate holds a challenger against its checks.
+"""
+
+from src.evaluation.metrics import Predictions
+from src.evaluation.performance import Audit, Inputs
+from src.utils.config import Settings
+
+
+def run_audits(inputs: Inputs, said: Predictions, settings: Settings) -> list[Audit]:
+    """Return what the audits of a model find."""
+    return []

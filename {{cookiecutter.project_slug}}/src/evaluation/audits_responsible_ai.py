@@ -1,0 +1,36 @@
+"""Audits of a model beyond its metrics: what it goes by, and how it treats groups."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from src.evaluation.explanation import ExplanationSettings, audit_explanation
+from src.evaluation.fairness import FairnessSettings, audit_fairness
+from src.evaluation.metrics import Predictions
+from src.evaluation.performance import Audit, Inputs
+from src.utils.config import CONFIG_DIR, Section, Settings, describe, read_yaml
+from src.utils.errors import ConfigError
+
+
+class AuditSettings(Section):
+    """The settings of all audits."""
+
+    explanation: ExplanationSettings = ExplanationSettings()
+    fairness: FairnessSettings = FairnessSettings()
+
+
+def load_audit_settings(
+    path: Path = CONFIG_DIR / "responsible_ai_config.yaml",
+) -> AuditSettings:
+    """Read the settings; ConfigError names a key that is unknown or of a wrong type."""
+    try:
+        return AuditSettings.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigError(describe(error, AuditSettings, {}, str(path))) from None
+
+
+def run_audits(inputs: Inputs, said: Predictions, settings: Settings) -> list[Audit]:
+    """Return what the audits of a model find; the gate holds their checks."""
+    chosen = load_audit_settings()
+    explanation = audit_explanation(inputs, settings, chosen.explanation)
+    return [explanation, audit_fairness(inputs, said, settings, chosen.fairness)]

@@ -1,0 +1,146 @@
+"""Which columns the model goes by: on the whole, and for single rows.
+
+Contributions are SHAP values (Lundberg and Lee, "A Unified Approach to Interpreting
+Model Predictions", 2017), added up over the numbers that a column became: with the base
+value they sum to what the estimator says (log-odds, a probability or a number).
+Estimators that SHAP has no exact way for are explained on the whole, by permutation.
+"""
+
+import warnings
+from copy import copy
+from typing import NamedTuple
+
+import numpy as np
+from pandas import DataFrame, Series
+from pydantic import Field
+from sklearn.inspection import permutation_importance
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from src.evaluation.metrics import Floats
+from src.evaluation.performance import Audit, Check, Inputs, Table
+from src.evaluation.report import format_number
+from src.models.artifact import estimator_of
+from src.utils.config import Section, Settings
+from src.utils.visualization import bar_chart, to_svg
+
+INTRO = """\
+What the model goes by, on {} test rows, by {}. A column that the model goes by need not
+be a cause."""
+
+
+class ExplanationSettings(Section):
+    """How many rows are explained, how far, and how much one column may count."""
+
+    rows: int = Field(default=300, ge=1)
+    background: int = Field(default=100, ge=1)
+    top: int = Field(default=5, ge=1)
+    max_share: float | None = Field(default=None, gt=0, le=1)
+
+
+class Contributions(NamedTuple):
+    """What each column (one of ``values``) adds to the base output of each row."""
+
+    values: DataFrame
+    base: Floats
+
+
+def audit_explanation(
+    inputs: Inputs, settings: Settings, chosen: ExplanationSettings
+) -> Audit:
+    """Explain a model on a sample of the test rows."""
+    pipeline, _, schema, train, test, _ = inputs
+    rows, background = (
+        of.sample(min(size, len(of)), random_state=settings.seed)
+        for of, size in ((test, chosen.rows), (train, chosen.background))
+    )
+    found, tables, checks = explain_rows(pipeline, background, rows), [], []
+    if found is not None:
+        how, label, importance = "SHAP", "mean |SHAP value|", found.values.abs().mean()
+        tables = [_row_table(pipeline, found, rows, chosen.top)]
+    else:
+        how, label, X = "permutation", "loss of score", rows[schema.features]
+        kind = object if settings.task == "classification" else float
+        y = rows[schema.target].to_numpy(dtype=kind)
+        shuffled = permutation_importance(pipeline, X, y, random_state=settings.seed)
+        importance = Series(shuffled.importances_mean, index=X.columns)
+    importance = importance.sort_values(ascending=False, kind="stable")
+    sizes = importance.clip(lower=0)  # shuffling may help by chance
+    shares = sizes / (sizes.sum() or 1.0)
+    if limit := chosen.max_share:
+        rule, largest = f"share of {shares.index[0]} in the whole", float(
+            shares.iloc[0]
+        )
+        checks = [Check(rule, largest, limit, largest <= limit)]
+    lines = [
+        [str(name), format_number(importance.loc[str(name)]), f"{share:.1%}"]
+        for name, share in shares.items()
+    ]
+    bars = bar_chart(dict(importance.head(15)), "What the model goes by", label)
+    tables.insert(0, Table("On the whole", ["column", label, "share"], lines))
+    pictures, intro = {"importance": to_svg(bars)}, INTRO.format(len(rows), how)
+    content = {"method": how, "importance": dict(importance), "shares": dict(shares)}
+    return Audit("explanation", "Explanation", intro, tables, pictures, checks, content)
+
+
+def explain_rows(
+    pipeline: Pipeline, background: DataFrame, rows: DataFrame
+) -> Contributions | None:
+    """Return what each column contributes to the output for each row.
+
+    That is the output for the positive of two classes, for the predicted of more, or
+    the number; a linear model is compared with the mean of the background. None if SHAP
+    has no exact way.
+    """
+    with warnings.catch_warnings():
+        # The last shap for Python 3.11 makes colours in a way that matplotlib gives up.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap  # takes as long as a small training
+
+    estimator, before = estimator_of(pipeline), pipeline[:-1]
+    numbers, around = (np.asarray(before.transform(of)) for of in (rows, background))
+    if hasattr(estimator, "coef_"):
+        explained = shap.LinearExplainer(estimator, around)(numbers)
+    elif hasattr(estimator, "estimators_") or hasattr(estimator, "n_iter_"):
+        explained = shap.TreeExplainer(estimator)(numbers)
+    else:
+        return None
+    values = np.asarray(explained.values, dtype=np.float64)
+    shape = (len(rows), *values.shape[2:])
+    base = np.broadcast_to(np.asarray(explained.base_values, np.float64), shape)
+    if values.ndim == 3:  # an output for each class
+        chosen, place = np.ones(len(rows), dtype=np.intp), np.arange(len(rows))
+        if len(estimator.classes_) > 2:
+            chosen = estimator.predict_proba(numbers).argmax(axis=1)
+        values, base = values[place, :, chosen], base[place, chosen]
+    frame = DataFrame(values.T, column_of_each_number(pipeline), rows.index)
+    return Contributions(frame.groupby(level=0, sort=False).sum().T, base)
+
+
+def column_of_each_number(pipeline: Pipeline) -> list[str]:
+    """Return, for each number that the estimator takes, the column it comes from."""
+    names: list[str] = []
+    for _, step, features in pipeline.named_steps["transformation"].transformers_:
+        if isinstance(step, OneHotEncoder):
+            step = copy(step)
+            step.feature_name_combiner = lambda feature, _: feature
+        if len(features) > 0:
+            names += map(str, step.get_feature_names_out(features))
+    columns = pipeline.named_steps["creation"].kw_args["columns"]
+    # What is no column itself is a part of a date: "column: part".
+    return [name if name in columns else name.rpartition(": ")[0] for name in names]
+
+
+def _row_table(
+    pipeline: Pipeline, found: Contributions, rows: DataFrame, top: int
+) -> Table:
+    """Return what decided in the rows with the largest, middle and least output."""
+    order = np.argsort(found.base + found.values.sum(axis=1).to_numpy(), kind="stable")
+    predicted, lines = pipeline.predict(rows), []
+    places = {"largest": order[-1], "middle": order[len(order) // 2], "least": order[0]}
+    for label, place in places.items():
+        parts, row = found.values.iloc[place], rows.iloc[place]
+        decisive = parts.abs().sort_values(ascending=False, kind="stable").index[:top]
+        told = ", ".join(f"{n} = {row.get(n)} ({parts[n]:+.3g})" for n in decisive)
+        lines.append([f"{label} output", str(predicted[place]), told])
+    return Table("Single rows", ["row", "prediction", "what decided"], lines)

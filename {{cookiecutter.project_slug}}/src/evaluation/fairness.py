@@ -1,0 +1,172 @@
+"""How differently the model treats the groups of each sensitive column, by Fairlearn.
+
+A difference is a question to people, not a verdict: the groups may differ in what is
+predicted, too.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from pandas import Series
+from scipy import stats
+
+from src.evaluation.metrics import Predictions, encode
+from src.evaluation.performance import Audit, Check, Inputs, Table, slice_masks
+from src.evaluation.report import format_score
+from src.utils.config import Section, Settings
+from src.utils.errors import ConfigError
+
+Figures: TypeAlias = dict[str, Any]
+# Of truth and prediction: the values whose mean is compared. The positive class is 1.
+Measure: TypeAlias = Callable[[Any, Any], Any]
+NUMBERS: dict[str, Measure] = {
+    "mean_absolute_error": lambda truth, said: abs(said - truth),
+    "mean_error": lambda truth, said: said - truth,
+}
+CLASSES: dict[str, Measure] = {"accuracy": lambda truth, said: said == truth}
+TWO_CLASSES: dict[str, Measure] = {
+    "selection_rate": lambda truth, said: said == 1,
+    "true_positive_rate": lambda truth, said: said[truth == 1] == 1,
+    "false_positive_rate": lambda truth, said: said[truth != 1] == 1,
+    **CLASSES,
+}
+# The differences with names of their own, as in Fairlearn: the largest of these rates'.
+NAMED = {
+    "demographic_parity_difference": ["selection_rate"],
+    "equalized_odds_difference": ["true_positive_rate", "false_positive_rate"],
+}
+INTRO = """\
+Each sensitive column of config/data_schema.yaml, group by group, with {:.0%} confidence
+intervals. Groups of fewer than {} test rows are left out. A difference whose interval
+holds zero may be chance."""
+OF_TWO_CLASSES = """
+The selection rate is the share predicted {}; its difference is the demographic parity
+difference. The equalized odds difference is the larger one of the true and the false
+positive rate."""
+NOTHING = "No sensitive column has two groups that are large enough to compare."
+
+
+class FairnessSettings(Section):
+    """By how much two groups may differ, by measure."""
+
+    limits: dict[str, float] = {}
+
+
+def audit_fairness(
+    inputs: Inputs, said: Predictions, settings: Settings, chosen: FairnessSettings
+) -> Audit:
+    """Compare the groups of the sensitive columns on the test rows; ConfigError if a
+    limit is set on what is not measured."""
+    measures, evaluation = _measures(said), settings.evaluation
+    known = [*measures, *(name for name, of in NAMED.items() if of[0] in measures)]
+    if unknown := [name for name in chosen.limits if name not in known]:
+        problem = f"found {unknown[0]!r}, expected one of: {', '.join(known)}"
+        where = "config/responsible_ai_config.yaml: fairness.limits"
+        raise ConfigError(f"{where}: {problem}")
+    columns: Figures = {}
+    tables, checks = [], []
+    test, schema = inputs.test, inputs.schema
+    for name in (column for column in schema.sensitive if column in test):
+        groups = Series("", index=test.index, dtype=object)
+        for label, mask in slice_masks(test[name], schema.columns[name].type).items():
+            if mask.sum() >= max(evaluation.min_slice_rows, 2):
+                groups[mask] = label
+        used = groups != ""
+        if groups[used].nunique() < 2:
+            continue  # nothing to compare with
+        part = said.take(used.to_numpy())
+        found = columns[name] = compare(part, groups[used], evaluation.confidence)
+        tables += _tables(name, found)
+        for metric, limit in chosen.limits.items():
+            value = found["differences"][metric]["value"]
+            rule = f"{'' if metric in NAMED else 'difference of '}{_words(metric)}"
+            held = value is not None and value <= limit
+            checks.append(Check(f"{rule} by {name}", value, limit, held))
+    intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)
+    if len(said.classes) == 2:
+        intro += OF_TWO_CLASSES.format(said.classes[1])
+    intro, content = intro if columns else NOTHING, {"columns": columns}
+    return Audit("fairness", "Fairness", intro, tables, {}, checks, content)
+
+
+def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures:
+    """Return each measure by group (one value per row), and its largest difference
+    between two groups with the names of these two, all with intervals."""
+    from fairlearn.metrics import MetricFrame, count  # takes long to load
+
+    def scored(measure: Measure) -> Callable[[Any, Any], Figures]:
+        return lambda truth, said: _score(measure(truth, said), confidence)
+
+    measures, coded = _measures(p), encode(p)
+    frame = MetricFrame(
+        metrics={"rows": count} | {name: scored(of) for name, of in measures.items()},
+        y_true=coded.y_true,
+        y_pred=coded.y_pred,
+        sensitive_features=groups.to_numpy(dtype=object),
+    )
+    by_group = {
+        str(group): {**scores, "rows": int(scores["rows"])}
+        for group, scores in frame.by_group.iterrows()
+    }
+    gaps = {n: _gap({g: of[n] for g, of in by_group.items()}) for n in measures}
+    for name, of in NAMED.items():
+        if of[0] in gaps:  # not defined if one of them is not
+            rates = [gaps[rate] for rate in of]
+            undefined = [gap for gap in rates if gap["value"] is None]
+            gaps[name] = (undefined or sorted(rates, key=lambda gap: gap["value"]))[-1]
+    return {"groups": by_group, "differences": gaps}
+
+
+def _measures(p: Predictions) -> dict[str, Measure]:
+    if p.task == "regression":
+        return NUMBERS
+    return CLASSES if len(p.classes) != 2 else TWO_CLASSES
+
+
+def _score(values: Any, confidence: float) -> Figures:
+    """Return a mean with its interval: for a share that of Wilson (1927), else of t."""
+    if len(values) == 0:
+        return {"value": None, "low": None, "high": None}
+    value = float(np.mean(values))
+    if values.dtype == bool:
+        test = stats.binomtest(int(values.sum()), len(values))
+        low, high = test.proportion_ci(confidence, method="wilson")
+    else:
+        half = stats.sem(values) * stats.t.ppf((1 + confidence) / 2, len(values) - 1)
+        low, high = value - half, value + half
+    return {"value": value, "low": float(low), "high": float(high)}
+
+
+def _gap(scores: dict[str, Figures]) -> Figures:
+    """Return the difference between the groups with the most and the least.
+
+    Its interval follows from theirs (Newcombe, "Interval estimation for the difference
+    between independent proportions", 1998).
+    """
+    order = sorted((s["value"], g) for g, s in scores.items() if s["value"] is not None)
+    if len(order) < 2:
+        return dict.fromkeys(("value", "low", "high", "most", "least"))
+    (_, least), (_, most) = order[0], order[-1]
+    a, b = scores[most], scores[least]
+    gap = a["value"] - b["value"]
+    low = float(gap - np.hypot(a["value"] - a["low"], b["high"] - b["value"]))
+    high = float(gap + np.hypot(a["high"] - a["value"], b["value"] - b["low"]))
+    return {"value": gap, "low": low, "high": high, "most": most, "least": least}
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _tables(name: str, found: Figures) -> list[Table]:
+    groups, gaps = [], []
+    for group, of in found["groups"].items():
+        rows, *scores = of.values()
+        groups.append([group, f"{rows:,}", *map(format_score, scores)])
+    for metric, gap in found["differences"].items():
+        between = f"{gap['most']} above {gap['least']}" if gap["most"] else "–"
+        gaps.append([_words(metric), format_score(gap), between])
+    heads = ["group", *map(_words, of)]
+    titles = ["measure", "largest difference", "between"]
+    return [Table(name, heads, groups), Table(f"{name}: differences", titles, gaps)]

@@ -1,0 +1,98 @@
+"""The export of a trained model to ONNX, compared with the model itself.
+
+What is exported takes the created features that the selection kept, each as an input
+of its own: text, or a number as float32. It is used only if it was found to answer as
+scikit-learn does.
+"""
+
+import json
+import logging
+import warnings
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx.helper import set_model_props
+from pandas import DataFrame
+from pandas.api.types import is_numeric_dtype
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
+
+from src.models.artifact import Record, estimator_of
+
+# The largest difference of a probability, or of a number relative to its size.
+TOLERANCE = 1e-4
+
+logger = logging.getLogger(__name__)
+
+
+def make_export(
+    pipeline: Pipeline, rows: DataFrame
+) -> tuple[bytes | None, Record | None]:
+    """Export a fitted pipeline, and compare the two on rows that it takes.
+
+    Nothing here fails a training: a model that cannot be exported, or answers
+    otherwise, is served by scikit-learn.
+
+    Returns:
+        The export, None if it cannot be used; and what the record says of it.
+    """
+    features = pipeline[:-2].transform(rows)
+    answer = getattr(pipeline, "predict_proba", pipeline.predict)
+    expected = np.asarray(answer(rows), dtype=np.float64).reshape(len(rows), -1)
+    try:
+        content = _convert(pipeline, features)
+        found = _run(content, features)
+    except Exception as error:  # skl2onnx and onnxruntime raise any kind
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    else:
+        size = np.maximum(np.abs(expected), 1)  # of a probability it is 1
+        difference = float(np.max(np.abs(found - expected) / size))
+        if difference <= TOLERANCE:  # which NaN is not
+            verified = {"rows": len(rows), "max_difference": difference}
+            return content, {"verified": True, **verified}
+        reason = (
+            f"on {len(rows)} rows the largest difference is {difference:.2g}, at most "
+            f"{TOLERANCE:g} is accepted"
+        )
+    logger.warning("no ONNX export, scikit-learn will serve: %s", reason)
+    return None, {"verified": False, "reason": reason}
+
+
+def _convert(pipeline: Pipeline, features: DataFrame) -> bytes:
+    """Return the transformation and the estimator as ONNX, described by metadata.
+
+    ``features`` are the names of the inputs in their order, as ONNX does not take every
+    name; ``classes`` the labels of the probabilities.
+    """
+    inputs = [
+        (name, (FloatTensorType if is_number else StringTensorType)([None, 1]))
+        for name, is_number in features.dtypes.map(is_numeric_dtype).items()
+    ]
+    estimator = estimator_of(pipeline)
+    classes = [str(label) for label in getattr(estimator, "classes_", [])]
+    # It gives protobuf a boolean for an integer.
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        model = convert_sklearn(
+            Pipeline([pipeline.steps[-2], ("model", estimator)]),
+            name="model",
+            initial_types=inputs,
+            options={"zipmap": False} if classes else None,
+        )
+    # Else their order, and so the file, would differ from process to process.
+    model.opset_import.sort(key=lambda opset: opset.domain)
+    described = {"features": list(features), "classes": classes}
+    set_model_props(model, {name: json.dumps(v) for name, v in described.items()})
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _run(content: bytes, features: DataFrame) -> NDArray[np.float64]:
+    """Return what an export answers: probabilities (rows, classes), or (rows, 1)."""
+    session = onnxruntime.InferenceSession(content)
+    feeds = {}
+    for given, name in zip(session.get_inputs(), features, strict=True):
+        kind = object if given.type == "tensor(string)" else np.float32
+        feeds[given.name] = features[name].to_numpy(dtype=kind).reshape(-1, 1)
+    return np.asarray(session.run(None, feeds)[-1], dtype=np.float64)

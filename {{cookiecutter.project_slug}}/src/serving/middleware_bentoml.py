@@ -1,0 +1,96 @@
+"""What BentoML leaves to its users: an API key, a limit of bodies, a gentle end."""
+
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Sequence
+from threading import Event, Timer
+from types import FrameType
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Read as bentoml is imported: nothing is told to anybody, unless somebody wants to.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+# See https://owasp.org/www-project-secure-headers/ for what each one prevents.
+SECURITY_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+draining = Event()
+
+# What is refused is no defect: the log needs no traceback, and not what was sent.
+REFUSALS = ("ValidationError", "ServiceUnavailable")
+logging.getLogger("bentoml._internal.server.http_app").addFilter(
+    lambda record: not (
+        record.exc_info
+        and record.exc_info[0]
+        and record.exc_info[0].__name__ in REFUSALS
+    )
+)
+
+
+def drain_first(seconds: float) -> None:
+    """Answer for a while after SIGTERM, so that callers can go elsewhere."""
+    end = signal.getsignal(signal.SIGTERM)
+    if not callable(end):  # no server has started the service
+        return
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        draining.set()
+        Timer(seconds, end, (number, frame)).start()
+
+    signal.signal(signal.SIGTERM, drain)
+
+
+class Guard:
+    """Refuses what must not reach the service, in the form of BentoML's own errors."""
+
+    def __init__(self, app: ASGIApp, keys: Sequence[bytes], max_bytes: int) -> None:
+        """Take the keys that callers may have, and how large a body may be."""
+        self.app, self.keys, self.max_bytes = app, keys, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                last = [(b"connection", b"close")] if draining.is_set() else []
+                message["headers"] = [*message["headers"], *SECURITY_HEADERS, *last]
+            await send(message)
+
+        # BentoML takes requests to an API by POST alone; GET is for probes and pages.
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self.app(scope, receive, send_with_headers)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-api-key", "").encode()
+        # Each one is compared, and to its end: the time must not tell how much fits.
+        if self.keys and not sum(secrets.compare_digest(given, k) for k in self.keys):
+            headers = {"WWW-Authenticate": "APIKey"}
+            refusal = JSONResponse({"error": "Not authenticated"}, 401, headers)
+            await refusal(scope, receive, send_with_headers)
+            return
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self.max_bytes:
+                    content = {
+                        "error": f"the body has more than {self.max_bytes} bytes"
+                    }
+                    refusal = JSONResponse(content, 413)
+                    await refusal(scope, receive, send_with_headers)
+                    return
+        except ClientDisconnect:
+            return
+
+        async def whole() -> Message:
+            return {"type": "http.request", "body": bytes(body)}
+
+        await self.app(scope, whole, send_with_headers)

@@ -1,0 +1,148 @@
+"""A loaded model: rows in, answers out."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import Counter
+from pydantic import BaseModel
+
+from src.data.schema import DataSchema
+from src.features.creation import DATE_PARTS, date_parts
+from src.models.artifact import Record, has_onnx, load_model, load_onnx, load_record
+from src.serving.schemas import Row, values_of
+from src.utils.errors import DataError
+
+Matrix = NDArray[Any]
+Run = Callable[[Sequence[Row]], Matrix]
+
+PREDICTIONS = Counter("predictions", "Predicted rows.", ["label"])
+counter_of = cache(PREDICTIONS.labels)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that may answer."""
+
+    version: str  # its number in the registry, or the first digits of its digest
+    record: Record
+    runtime: str  # onnxruntime or scikit-learn
+    classes: tuple[str, ...]  # in the order of the probabilities; () for a regression
+    run: Run  # returns the probabilities (rows, classes), or the numbers (rows,)
+    listed: dict[str, frozenset[str | None]]  # the categories of the data schema
+
+    @classmethod
+    def load(
+        cls, path: Path, version: str, schema: DataSchema, row: type[BaseModel]
+    ) -> Self:
+        """Load a model whose digest is the recorded one, and let it try its example.
+
+        What the model cannot do raises whatever it raises; the rest is ``DataError``.
+        """
+        record = load_record(path)
+        if set(record["example"]) != set(schema.features):
+            raise DataError(
+                f"{path}: trained on other features than config/data_schema.yaml has; "
+                "train again, or restore that file"
+            )
+        if has_onnx(record):
+            content, record = load_onnx(path)
+            runtime, (run, classes) = "onnxruntime", _onnx(content, schema)
+        else:
+            pipeline, record = load_model(path)
+            runtime, (run, classes) = "scikit-learn", _sklearn(pipeline)
+        listed = {
+            name: frozenset([*values, None])
+            for name in schema.features_of("category")
+            if (values := schema.columns[name].values)
+        }
+        example = values_of(row.model_validate(record["example"]))
+        # The first prediction is slow; and what fails must not replace what works.
+        if not np.isfinite(run(example)).all():
+            raise DataError(f"{path}: the answer to its own example is not finite")
+        return cls(version, record, runtime, classes, run, listed)
+
+    def predict(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return the answer to each row, as ``schemas.Prediction`` describes it."""
+        answers = []
+        for row, found in zip(rows, self.run(rows).tolist(), strict=True):
+            unknown = [n for n, known in self.listed.items() if row[n] not in known]
+            if self.classes:
+                label = self._label(found)
+                shares = dict(zip(self.classes, found, strict=True))
+                answer = {"prediction": label, "probabilities": shares}
+            else:
+                label, answer = "number", {"prediction": found}
+            counter_of(label).inc()
+            answers.append(answer | {"unknown": unknown})
+        return answers
+
+    def describe(self) -> dict[str, Any]:
+        """Return what callers are told: the record, but for machines and addresses."""
+        record = {k: v for k, v in self.record.items() if k != "configuration"}
+        return {"version": self.version, "runtime": self.runtime, **record}
+
+    def _label(self, shares: list[float]) -> str:
+        """Return the label that is predicted by probabilities."""
+        threshold = self.record.get("decision_threshold")
+        best = (
+            shares.index(max(shares)) if threshold is None else shares[1] >= threshold
+        )
+        return self.classes[best]
+
+
+def _onnx(content: bytes, schema: DataSchema) -> tuple[Run, tuple[str, ...]]:
+    """Return what predicts by an export, and the labels.
+
+    The export has an input for each created feature that the selection kept: a part of
+    a date, or the column itself.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One row is too little to share; many requests are answered side by side.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options)
+    described = session.get_modelmeta().custom_metadata_map
+    dates = schema.features_of("date")
+    features = json.loads(described["features"])
+    inputs = list(zip(session.get_inputs(), features, strict=True))
+    texts = [(i.name, f) for i, f in inputs if i.type == "tensor(string)"]
+    numbers = [(i.name, f) for i, f in inputs if i.type != "tensor(string)"]
+    outputs = [session.get_outputs()[-1].name]
+    classes = tuple(json.loads(described["classes"]))
+
+    def run(rows: Sequence[Row]) -> Matrix:
+        for name in dates:
+            parts = [f"{name}: {part}" for part in DATE_PARTS]
+            rows = [
+                r | dict(zip(parts, date_parts(r[name]), strict=True)) for r in rows
+            ]
+        feeds = {
+            given: np.array([[row[name] or ""] for row in rows], dtype=object)
+            for given, name in texts
+        } | {  # None becomes NaN
+            given: np.array([[row[name]] for row in rows], dtype=np.float32)
+            for given, name in numbers
+        }
+        found: Matrix = session.run(outputs, feeds)[0]
+        return found if classes else found.ravel()
+
+    return run, classes
+
+
+def _sklearn(pipeline: Any) -> tuple[Run, tuple[str, ...]]:
+    """Return what predicts by a pipeline of scikit-learn, and the labels."""
+    import pandas as pd
+
+    method = getattr(pipeline, "predict_proba", pipeline.predict)
+
+    def run(rows: Sequence[Row]) -> Matrix:
+        return np.asarray(method(pd.DataFrame(rows)), dtype=np.float64)
+
+    return run, tuple(str(label) for label in getattr(pipeline, "classes_", ()))

@@ -1,0 +1,145 @@
+"""What a request holds and an answer says; a row follows from the data schema.
+
+Values are read as training reads those of a file (``src/data/columns.py``), one by one
+and without pandas: the same words stand for no value, and for true and false.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, Field, StrictBool, Tag
+from pydantic.json_schema import SkipJsonSchema
+
+from src.data import schema as contract
+from src.data.schema import ColumnSchema, DataSchema
+
+Row = dict[str, Any]  # the value of each feature, None if missing
+MAX_PROBLEMS = 100
+MAX_NUMBER = 3.4028234663852886e38  # models compute in single precision
+NUMBER = re.compile(contract.NUMBER_PATTERN)
+# Of texts that are no word for a missing value, as JSON Schema has patterns.
+PRESENT = rf"^(?!\s*({'|'.join(contract.MISSING_VALUES).replace('?', '[?]')})\s*$)"
+BOOLEANS = {word: word == pair[0] for pair in contract.BOOLEAN_WORDS for word in pair}
+TYPES = {"integer": int, "number": float, "category": str, "boolean": StrictBool}
+
+
+class Prediction(BaseModel):
+    """The answer to one row; unknown are columns with a category that is not listed."""
+
+    prediction: str | float
+    probabilities: dict[str, float] | None = None
+    unknown: list[str]
+
+
+class Predictions(BaseModel):
+    """The answers, in the order of the rows."""
+
+    model_version: str
+    predictions: list[Prediction]
+
+
+def row_model(
+    schema: DataSchema, unknown_categories: Literal["answer", "refuse"]
+) -> type[BaseModel]:
+    """Return the model of a row: a field for each feature of the data schema.
+
+    Columns that the model does not use may be there, so that rows of a file can be
+    sent as they are; any other name is most likely a slip, and refused.
+    """
+    fields: dict[str, Any] = {}
+    for number, (name, column) in enumerate(schema.columns.items()):
+        # Names of columns need not be names of Python: they are aliases.
+        if column.role == "feature":
+            fields[f"column_{number}"] = _field(name, column, unknown_categories)
+        else:
+            unused = Field(default=None, alias=name, exclude=True)
+            fields[f"column_{number}"] = (SkipJsonSchema[Any], unused)  # type: ignore
+    rules = pydantic.ConfigDict(extra="forbid")
+    return pydantic.create_model("Row", __config__=rules, __doc__=schema.name, **fields)
+
+
+def body_type(row: type[BaseModel], max_rows: int) -> Any:
+    """Return the type of a body: one row, or a list of them."""
+    limits = Field(min_length=1, max_length=max_rows)
+    many = list[row]  # type: ignore[valid-type]
+    # What is wrong is then said of the one or the other, not of both.
+    return Annotated[
+        Annotated[row, Tag("row")] | Annotated[many, limits, Tag("rows")],
+        pydantic.Discriminator(lambda it: "rows" if isinstance(it, list) else "row"),
+    ]
+
+
+def values_of(rows: BaseModel | Sequence[BaseModel]) -> list[Row]:
+    """Return the values of a validated body by the names of their columns."""
+    many = [rows] if isinstance(rows, BaseModel) else rows
+    return [row.model_dump(by_alias=True) for row in many]
+
+
+def problems_of(errors: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return what pydantic found, without the values: NaN cannot be written in JSON."""
+    keys = ("loc", "msg", "type")
+    return [{key: error[key] for key in keys} for error in errors[:MAX_PROBLEMS]]
+
+
+def _field(name: str, column: ColumnSchema, unknown_categories: str) -> Any:
+    """Return the type of a feature, and its name, limits and description."""
+    kind: Any = TYPES.get(column.type, datetime)
+    options: dict[str, Any] = {"alias": name, "title": name, "examples": column.values}
+    options |= {"ge": column.min, "le": column.max, "description": column.description}
+    if column.values and unknown_categories == "refuse":
+        kind = Literal[tuple(column.values)]
+    if column.format:
+        kind = Annotated[kind, pydantic.WithJsonSchema({"type": "string"})]
+        options["description"] += f" A date as {column.format}."
+    elif column.type == "category" and not column.max_missing:
+        options["json_schema_extra"] = {"pattern": PRESENT}
+    if column.max_missing > 0:
+        kind, options["default"] = kind | None, None
+    read = pydantic.BeforeValidator(partial(_read, column))
+    return Annotated[kind, read], Field(**options)
+
+
+def _read(column: ColumnSchema, value: Any) -> Any:
+    """Return a value as training reads it; whether it fits is for the type to say."""
+    kind, is_number = column.type, isinstance(value, int | float)
+    if isinstance(value, str):
+        value = value.strip()
+        is_none = kind != "category" and value in contract.NONE_WORDS
+        value = None if is_none or value in contract.MISSING_VALUES else value
+    if value is None or value != value:  # as NaN is
+        if not column.max_missing:
+            raise ValueError("a value is needed")
+        return None
+    if kind == "date":
+        return _date(value, column.format)
+    if kind == "boolean":
+        return BOOLEANS.get(str(value).lower(), value)
+    if kind == "category":  # 3.0 is "3"
+        is_whole = isinstance(value, float) and value.is_integer()
+        return str(int(value) if is_whole else value) if is_number else value
+    if isinstance(value, str):
+        if not NUMBER.fullmatch(value):
+            raise ValueError("a number is needed")
+        value, is_number = float(value), True
+    if is_number and abs(value) > MAX_NUMBER:
+        raise ValueError(f"a number up to {MAX_NUMBER} is needed")
+    return value
+
+
+def _date(value: Any, date_format: str | None) -> Any:
+    """Return a date in UTC, without the time zone; ISO 8601 if it has no format."""
+    if isinstance(value, str):
+        iso = datetime.fromisoformat
+        value = datetime.strptime(value, date_format) if date_format else iso(value)
+    if not isinstance(value, date):
+        raise ValueError("a date is needed")
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    except OverflowError:
+        raise ValueError("a date between the years 1 and 9999 is needed") from None

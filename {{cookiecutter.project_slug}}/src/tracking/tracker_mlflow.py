@@ -1,0 +1,188 @@
+"""Runs of training, recorded in MLflow.
+
+``MLFLOW_TRACKING_URI`` in the environment wins over ``tracking.uri`` of the
+configuration; without both, runs are in ``mlflow.db`` and files in ``mlruns/``, beside
+the folder of models.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from src.models.artifact import Record, copy_model
+from src.utils.config import Settings
+from src.utils.errors import reported
+
+# Read by mlflow when it is imported: nothing is told to anybody, no progress bar is
+# drawn for small files, and a server that is down is reported in seconds.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+import mlflow  # noqa: E402
+
+if TYPE_CHECKING:  # what only asks a server has no pandas
+    from pandas import DataFrame
+
+# What a server raises, and where files go: a disk, HTTP, or a bucket without a server.
+FAILURES: tuple[type[Exception], ...] = (mlflow.MlflowException, OSError)
+with suppress(ImportError):  # what only asks a server has no client of buckets
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    FAILURES += (Boto3Error, BotoCoreError, ClientError)
+
+
+def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
+    """Return a client for the configured store, and the experiment to record in.
+
+    Both are for mlflow's own functions, too; a store that is not there is a DataError.
+    """
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    home = settings.paths.models.parent.resolve()
+    given = os.environ.get("MLFLOW_TRACKING_URI") or settings.tracking.uri
+    uri = given or f"sqlite:///{home / 'mlflow.db'}"
+    name = settings.tracking.experiment or settings.project.name
+    with reported(
+        FAILURES,
+        f"MLFLOW_TRACKING_URI or tracking.uri: found {uri!r}, which cannot be used",
+        "start the server, or unset it to record in a local file",
+    ):
+        home.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(uri)
+        client = mlflow.MlflowClient(uri)
+        folder = None if given else (home / "mlruns").as_uri()
+        with suppress(mlflow.MlflowException):  # it is there, or the next line says why
+            client.create_experiment(name, artifact_location=folder)
+        return client, str(mlflow.set_experiment(name).experiment_id)
+
+
+def in_one_line() -> AbstractContextManager[None]:
+    """Turn what MLflow does not take into a DataError."""
+    return reported(
+        FAILURES,
+        f"the run cannot be recorded in MLflow at {mlflow.get_tracking_uri()}",
+        "see whether its server is up and its disk or bucket can be written to; "
+        "MLOPS_TRACKING__ENABLED=false records nothing",
+    )
+
+
+@contextmanager
+def run(settings: Settings, name: str) -> Iterator[str | None]:
+    """Give the id of a run that ends with the block; None if none is recorded."""
+    if not settings.tracking.enabled:
+        yield None
+        return
+    connect(settings)
+    with in_one_line():
+        active = mlflow.start_run(run_name=name)
+    try:
+        yield str(active.info.run_id)
+    except BaseException:
+        with suppress(*FAILURES):  # what the block raises says more
+            mlflow.end_run("FAILED")
+        raise
+    with in_one_line():
+        mlflow.end_run()
+
+
+def log_training(
+    record: Record,
+    fold_scores: Sequence[Mapping[str, float]],
+    pipeline: Any,
+    path: Path,
+    example: "DataFrame",
+) -> None:
+    """Record in the active run what went into a training and what came out.
+
+    Folds and trials become runs below it; the model file, its record and export are
+    kept as ``saved/``, and the pipeline in MLflow's own format, with the example rows.
+    """
+    if record["run_id"] is None:
+        return
+    with in_one_line():
+        inputs = {"model_type": record["model_type"], **record["hyperparameters"]}
+        mlflow.log_params(inputs | _flat(record["configuration"]))
+        mlflow.log_metrics(_flat(record["metrics"]))
+        mlflow.set_tag("code_revision", record["code_revision"])
+        mlflow.set_tag("source_sha256", record["data"]["source_sha256"])
+        digest = record["data"]["files"]["train.csv"]["sha256"]
+        mlflow.set_tag("train_sha256", digest)
+        for number, scores in enumerate(fold_scores):
+            with mlflow.start_run(run_name=f"fold {number}", nested=True):
+                mlflow.log_metrics(dict(scores))
+        for trial in record["search"]["trials"] if record["search"] else []:
+            with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True):
+                mlflow.log_params(trial["params"])
+                mlflow.set_tag("state", trial["state"])
+                for step, value in enumerate(trial["intermediate"]):
+                    mlflow.log_metric("value", value, step)
+        with TemporaryDirectory() as folder:
+            copy_model(path, Path(folder) / path.name)
+            mlflow.log_artifacts(folder, "saved")
+        with warnings.catch_warnings(action="ignore"):  # about types, and about pip
+            _log_model(pipeline, example, record["libraries"])
+
+
+def log_evaluation(
+    settings: Settings, record: Record, summary: Mapping[str, Any], files: list[Path]
+) -> None:
+    """Add the content of ``evaluation.json`` and the report to the run of a model."""
+    found = _flat({"test": summary["metrics"]}).items()
+    metrics = {k.removesuffix(".value"): v for k, v in found if v is not None}
+    tags = {"test_sha256": summary["data"]["test_sha256"]}
+    _add(settings, record, metrics, tags, files)
+
+
+def log_decision(
+    settings: Settings, record: Record, version: int, verdict: str, files: list[Path]
+) -> None:
+    """Add the gate's verdict on a version of the registry to the run of its model."""
+    _add(settings, record, {}, {"version": version, "gate": verdict}, files)
+
+
+def _add(
+    settings: Settings, record: Record, metrics: Record, tags: Record, files: list[Path]
+) -> None:
+    """Add to the run that made a model, if runs are recorded."""
+    if record["run_id"] is None or not settings.tracking.enabled:
+        return
+    connect(settings)
+    with in_one_line(), mlflow.start_run(run_id=record["run_id"]):
+        mlflow.log_metrics(metrics)
+        mlflow.set_tags(tags)
+        for file in files:
+            mlflow.log_artifact(str(file), "report")
+
+
+def _log_model(pipeline: Any, example: "DataFrame", libraries: Record) -> None:
+    """Keep a pipeline with its signature, by skops, which runs no code when read.
+
+    Skops refuses types that it does not know, such as the trees of scikit-learn; those
+    of a pipeline that this process has fitted are trusted.
+    """
+    from skops.io import dumps, get_untrusted_types
+
+    mlflow.sklearn.log_model(
+        pipeline,
+        name="model",
+        signature=mlflow.models.infer_signature(example, pipeline.predict(example)),
+        input_example=example,
+        pip_requirements=[f"{name}=={v}" for name, v in libraries.items()],
+        skops_trusted_types=get_untrusted_types(data=dumps(pipeline)),
+    )
+
+
+def _flat(nested: Record) -> Record:
+    """Return the leaves of a mapping by their path, joined by dots."""
+    from pandas import json_normalize
+
+    (flat,) = json_normalize(nested).to_dict("records")
+    return {str(path): value for path, value in flat.items()}

@@ -1,0 +1,104 @@
+"""What the audits say of a model: what it goes by, and how it treats groups."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.data.columns import to_schema_types
+from src.evaluation import audits
+from src.evaluation.audits import load_audit_settings, run_audits
+from src.evaluation.fairness import compare
+from src.evaluation.metrics import Predictions
+from src.evaluation.performance import Audit, Inputs, predict
+from src.training.train import ModelTrainer
+from src.utils.config import Settings
+from src.utils.errors import ConfigError
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import make_frame, make_schema
+
+NAMES = np.array(["no", "yes"], dtype=object)
+
+
+def inputs_of(settings: Settings) -> Inputs:
+    """Return a fitted pipeline, and rows whose column ``city`` is sensitive."""
+    schema = make_schema(settings.task).model_copy(update={"sensitive": ["city"]})
+    rows = to_schema_types(make_frame(settings.task, 400), schema)
+    trainer = ModelTrainer(settings, schema)
+    model = trainer.train(trainer.build_model(), trainer.preprocess(rows[:300]))
+    return Inputs(model.pipeline, {}, schema, rows[:300], rows[300:], Path())
+
+
+def audited(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, **limits: Any
+) -> tuple[Audit, Audit]:
+    """Return explanation and fairness of a model under limits."""
+    chosen = audits.AuditSettings.model_validate(limits)
+    monkeypatch.setattr(audits, "load_audit_settings", lambda: chosen)
+    inputs = inputs_of(settings)
+    said = predict(inputs.pipeline, inputs.test, inputs.schema, settings)
+    explanation, fairness = run_audits(inputs, said, settings)
+    return explanation, fairness
+
+
+def test_groups_are_compared_by_their_rates_and_the_largest_difference() -> None:
+    truth = NAMES[[1, 1, 0, 0, 1, 1, 0, 0, 0, 0]]
+    said = NAMES[[1, 1, 1, 0, 1, 0, 0, 0, 0, 1]]
+    groups = pd.Series([*"aaaabbbb", *"cc"])
+    p = Predictions("classification", truth, said, None, ("no", "yes"))
+    found = compare(p, groups, confidence=0.95)
+    a = found["groups"]["a"]
+    assert a["rows"] == 4 and a["selection_rate"]["value"] == 0.75
+    assert a["true_positive_rate"]["value"] == 1
+    assert a["false_positive_rate"]["value"] == 0.5
+    assert found["groups"]["c"]["true_positive_rate"]["value"] is None  # no row is
+    gap = found["differences"]["true_positive_rate"]
+    assert (gap["value"], gap["most"], gap["least"]) == (0.5, "a", "b")
+    assert gap["low"] < 0 < 0.5 < gap["high"]  # so few rows may be chance
+    differences = found["differences"]
+    assert differences["demographic_parity_difference"]["value"] == 0.5
+    assert differences["equalized_odds_difference"]["value"] == 0.5
+
+
+def test_a_limit_on_groups_is_held_or_not_and_small_groups_are_left_out(
+    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_project(evaluation={"min_slice_rows": 26})
+    for limit in (0.001, 0.999):
+        limits = {"limits": {"selection_rate": limit}}
+        _, fairness = audited(settings, monkeypatch, fairness=limits)
+        (check,) = fairness.checks
+        assert check.name == "difference of selection rate by city"
+        assert check.passed is (limit > 0.5)
+        assert [*fairness.content["columns"]["city"]["groups"]] == [
+            "Cairo",
+            "Lima",
+            "Oslo",
+        ]
+    with pytest.raises(ConfigError, match="fairness.limits: found 'mean_error'"):
+        audited(settings, monkeypatch, fairness={"limits": {"mean_error": 1}})
+
+
+def test_what_the_model_goes_by_is_ranked_told_and_limited(
+    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"max_share": 0.2, "top": 1}
+    found, _ = audited(make_project(), monkeypatch, explanation=limits)
+    assert next(iter(found.content["shares"])) == "income"
+    assert sum(found.content["shares"].values()) == pytest.approx(1)
+    (check,) = found.checks
+    assert "share of income" in check.name and not check.passed
+    whole, single = found.tables
+    assert whole.rows[0][0] == "income"
+    assert [row[1] for row in single.rows][::2] == ["yes", "no"]
+    assert single.rows[0][2].startswith("income = ")
+
+
+def test_settings_are_valid_or_named_with_their_file(tmp_path: Path) -> None:
+    assert load_audit_settings().explanation.rows > 0
+    path = tmp_path / "responsible_ai_config.yaml"
+    path.write_text("fairness: {limit: {}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="fairness.limit: unknown key"):
+        load_audit_settings(path)

@@ -1,0 +1,175 @@
+"""What every service has: its settings, rows, tables, the model and the champion."""
+
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.data.preprocessing import preprocess
+from src.models.artifact import copy_model, load_model, load_record, record_path
+from src.models.registry import Version
+from src.serving import tables
+from src.serving.champion import Champion, NoModel
+from src.serving.model import Model
+from src.serving.schemas import row_model, values_of
+from src.serving.settings import ServingSettings, load_serving_settings
+from src.training.train import train
+from src.utils import config
+from src.utils.config import Settings
+from src.utils.errors import ConfigError
+from src.utils.files import write_json
+from tests.fixtures.serving import ROW, SCHEMA, served_settings
+from tests.fixtures.synthetic import bring, make_frame
+
+ROWS = row_model(SCHEMA, "answer")
+CSV = tables.CSV
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of settings beside a .env file of its own, and no variables."""
+    monkeypatch.setattr(config, "ENV_FILE", tmp_path / ".env")
+    for name in ServingSettings.model_fields:
+        monkeypatch.delenv(f"SERVING_{name.upper()}", raising=False)
+    path = tmp_path / "serving_config.yaml"
+    path.write_text("port: 1\nmax_rows: 1\nalias: staging\n", encoding="utf-8")
+    return path
+
+
+def test_an_unknown_key_or_a_wrong_value_is_refused_with_its_source(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written.write_text("prot: 1\n", encoding="utf-8")
+    monkeypatch.setenv("SERVING_MAX_ROWS", "many")
+    with pytest.raises(ConfigError) as refused:
+        load_serving_settings(written)
+    assert f"{written}: prot: unknown key" in str(refused.value)
+    assert "environment: max_rows: found 'many'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "read_as"),
+    [
+        ("age", 40.0, 40),
+        ("age", " 4e1 ", 40),
+        ("income", "3", 3.0),
+        ("income", float("nan"), None),
+        ("income", "None", None),
+        ("city", " Oslo\t", "Oslo"),
+        ("city", "NA", None),
+        ("city", "None", "None"),
+        ("city", 3.0, "3"),
+        ("city", "00501", "00501"),
+        ("member", "Yes", True),
+        ("member", 0, False),
+        ("member", "1.0", True),
+        ("signed up", "2024-05-01T01:00:00+02:00", datetime(2024, 4, 30, 23)),
+        ("signed up", datetime(2024, 5, 1).date(), datetime(2024, 5, 1)),
+    ],
+)
+def test_values_are_read_as_training_reads_them(
+    column: str, value: Any, read_as: object
+) -> None:
+    (row,) = values_of(ROWS.model_validate({**ROW, column: value}))
+    assert row[column] == read_as
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A project with a trained model, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("trained")
+    settings = served_settings(folder)
+    make_frame("classification").to_csv(folder / "source.csv", index=False)
+    bring(settings)
+    served_settings(folder)  # its schema is the stricter one
+    preprocess(settings)
+    train(settings)
+    return settings
+
+
+def latest(settings: Settings) -> Path:
+    return settings.paths.models / "latest_model.joblib"
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "scikit-learn"])
+def test_a_model_answers_as_the_pipeline_does(
+    trained: Settings, tmp_path: Path, runtime: str
+) -> None:
+    path = tmp_path / "model.joblib"
+    for file in latest(trained).parent.glob("latest_model.*"):
+        path.with_suffix(file.suffix).write_bytes(file.read_bytes())
+    record = load_record(path) | {"decision_threshold": 0.6}
+    if runtime == "scikit-learn":
+        record["export"] = {"verified": False, "reason": "none"}
+    write_json(record_path(path), record)
+    model = Model.load(path, "1", SCHEMA, ROWS)
+    assert (model.runtime, model.classes) == (runtime, ("no", "yes"))
+    raw = pd.read_csv(trained.paths.raw / "source.csv", dtype=str)
+    content = raw.to_csv(index=False).encode()
+    answer = tables.predict(content, CSV, CSV, model, ROWS, 1000)
+    found = pd.read_csv(io.BytesIO(answer))
+    expected = load_model(path)[0].predict_proba(raw)
+    np.testing.assert_allclose(found.iloc[:, 1:], expected, atol=1e-4)
+    assert (found["prediction"] == "yes").equals(found["probability of yes"] >= 0.6)
+
+
+class Versions(dict[str, Version]):
+    """What the service sees of a registry: aliases, and one folder of files."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder, self.settings = folder, settings
+
+    def at(self, alias: str) -> Version | None:
+        return self.get(alias)
+
+    def fetch(self, version: Version) -> Path:
+        return self.folder / f"{version.number}.joblib"
+
+    def name(self, alias: str, number: int) -> None:
+        """Let an alias name a copy of the latest model."""
+        version = Version(number, "")
+        copy_model(latest(self.settings), self.fetch(version))
+        self[alias] = version
+
+
+def champion_of(settings: Settings, **serving: Any) -> Champion:
+    chosen = ServingSettings.model_validate(serving)
+    return Champion(settings, chosen, SCHEMA, ROWS)
+
+
+def test_the_champion_is_followed_and_a_damaged_one_leaves_the_old_one(
+    trained: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registry = Versions(tmp_path, trained)
+    monkeypatch.setattr("src.serving.champion.Registry", lambda settings: registry)
+    champion = champion_of(trained, alias="staging")
+    champion.refresh()
+    champion.refresh()
+    with pytest.raises(NoModel, match="the log says why"):
+        champion.loaded()
+    assert caplog.text.count("`make release ENV=staging` names one") == 1
+
+    registry.name("staging", 1)
+    champion.start()
+    champion.stop()
+    first = champion.loaded()
+    champion.refresh()
+    assert (first.version, champion.loaded()) == ("1", first)
+
+    registry.name("staging", 2)
+    path = registry.fetch(registry["staging"]).with_suffix(".onnx")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    champion.refresh()
+    assert champion.loaded() is first
+    assert "digest" in caplog.text
+    path.write_bytes(content)
+    champion.refresh()
+    assert champion.loaded().version == "2"

@@ -1,0 +1,65 @@
+"""Runs of Weights & Biases, read back from what was written offline."""
+
+import pytest
+
+from src.data.preprocessing import preprocess
+from src.models.artifact import load_record
+from src.tracking.tracker import log_decision, log_evaluation, run
+from src.training.train import train
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import bring
+
+import wandb
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+def test_an_offline_run_holds_what_is_synced_later(make_project: ProjectMaker) -> None:
+    training = {"strategy": "cross_validation", "folds": 2}
+    settings = make_project(
+        training=training, tracking={"enabled": True, "experiment": "synthetic"}
+    )
+    bring(settings)
+    preprocess(settings)
+    train(settings)
+    path = settings.paths.models / "latest_model.joblib"
+    record = load_record(path)
+    summary = {
+        "metrics": {"roc_auc": {"value": 0.9}},
+        "data": {"test_sha256": "123"},
+    }
+    log_evaluation(settings, record, summary, [path.with_suffix(".json")])
+    log_decision(settings, record, 7, "passed", [])
+    wandb.teardown()  # as at the end of a command: waits until all is written
+
+    # What `wandb sync` reads: a log of records, whose texts are not compressed.
+    home = settings.paths.models.parent / "wandb"
+    folders = list(home.glob(f"offline-run-*-{record['run_id']}*"))
+    logs = [file.read_bytes() for folder in folders for file in folder.glob("*.wandb")]
+    written = b"".join(logs)
+    for word in ("train", "test", "roc_auc", "hyperparameters", "gate", "folds"):
+        assert word.encode() in written
+    assert b"synthetic-model" in written
+    files = {path.name for folder in folders for path in folder.rglob("*")}
+    assert "latest_model.json" in files
+
+
+def test_nothing_is_recorded_if_the_configuration_says_so(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(tracking={"enabled": False})
+
+    with run(settings, "none") as run_id:
+        assert run_id is None
+    log_decision(settings, {"run_id": "abc"}, 1, "passed", [])
+
+    assert wandb.run is None
