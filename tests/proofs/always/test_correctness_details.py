@@ -1,0 +1,81 @@
+"""The threshold, and what a training does not read."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from src.data.preprocessing import load_processed, preprocess
+from src.models.artifact import load_model
+from src.training.train import ModelTrainer, train
+from src.utils.config import Settings
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import TARGET, bring, make_schema
+
+SEARCH = {"trials": 2, "space": {"linear": {"C": {"low": 0.1, "high": 1.0}}}}
+WAYS: dict[str, dict[str, Any]] = {
+    "standard": {},
+    "cross_validation": {"training": {"strategy": "cross_validation", "folds": 3}},
+    "search": {
+        "training": {"strategy": "hyperparameter_search", "folds": 3},
+        "search": SEARCH,
+    },
+    "threshold": {"training": {"decision_threshold": "tuned", "folds": 3}},
+}
+
+
+def split(make_project: ProjectMaker, *task: Any, **sections: Any) -> Settings:
+    settings = make_project(*task, **sections)
+    bring(settings)
+    preprocess(settings)
+    return settings
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_test_set_plays_no_part_in_a_training(
+    make_project: ProjectMaker, way: str
+) -> None:
+    settings = split(make_project, **WAYS[way])
+    model = settings.paths.models / "latest_model.joblib"
+    train(settings)
+    digest = load_model(model)[1]["model_sha256"]
+    (settings.paths.models / "search.db").unlink(missing_ok=True)
+    (settings.paths.processed / "test.csv").unlink()
+
+    train(settings)
+
+    assert load_model(model)[1]["model_sha256"] == digest
+
+
+def test_a_tuned_threshold_is_chosen_between_the_folds_and_used(
+    make_project: ProjectMaker,
+) -> None:
+    training = {"decision_threshold": "tuned", "folds": 3}
+    forest = {"n_estimators": 20, "min_samples_leaf": 1}
+    model = {"type": "random_forest", "params": forest}
+    settings = split(make_project, training=training, model=model)
+    rows = load_processed(settings, "train")
+    rare = rows[(rows[TARGET] == "no") | (np.arange(len(rows)) % 4 == 0)]
+
+    trainer = ModelTrainer(settings, make_schema("classification"))
+    trained = trainer.run_pipeline(rare)
+
+    pipeline, record = load_model(settings.paths.models / "latest_model.joblib")
+    threshold = record["decision_threshold"]
+    test = load_processed(settings, "test")
+    probabilities = pipeline.predict_proba(test)[:, 1]
+    assert (
+        pipeline.predict(test) == np.where(probabilities >= threshold, "yes", "no")
+    ).all()
+    assert record["hyperparameters"]["n_estimators"] == 20
+    assert trained.classes == ("no", "yes")
+    # On its own rows the forest is always right, so that any threshold seems good.
+    own = pipeline.predict_proba(rare)[:, 1]
+    assert balanced_accuracy_score(rare[TARGET] == "yes", own >= 0.5) > 0.98
+    assert threshold < 0.45
+    truth = test[TARGET] == "yes"
+    tuned, plain = (
+        balanced_accuracy_score(truth, probabilities >= t) for t in (threshold, 0.5)
+    )
+    assert tuned > plain

@@ -1,0 +1,233 @@
+"""What is inferred from data that nobody has described."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.data.inference import detect_type, infer_schema
+from src.data.columns import to_schema_types
+from src.data.schema import ColumnSchema, DataSchema
+from src.data.validation import find_violations
+from src.utils.config import Task
+from src.utils.errors import DataError
+
+ROWS = 60
+
+
+def frame_with(target: Any = None, **columns: Any) -> pd.DataFrame:
+    """Return rows as a CSV file gives them: text, with a feature and a target."""
+    rng = np.random.default_rng(0)
+    content = {"x": rng.normal(size=ROWS).round(3)} | columns
+    content["y"] = ["a", "b", "c"] * (ROWS // 3) if target is None else target
+    frame = pd.DataFrame(content).astype("object")
+    return frame.where(frame.notna(), None).astype("str")
+
+
+def infer(frame: pd.DataFrame, task: Task = "classification") -> DataSchema:
+    """Return the schema inferred for the target ``y``."""
+    return infer_schema(frame, "y", "test", task)
+
+
+def column_of(values: Any, task: Task = "classification") -> ColumnSchema:
+    """Return what is inferred for a column of the values given."""
+    target = (
+        np.random.default_rng(1).normal(size=ROWS) if task == "regression" else None
+    )
+    return infer(frame_with(target, c=values), task).columns["c"]
+
+
+def repeated(*values: Any) -> list[Any]:
+    """Return the values again and again, in an order that follows no other column."""
+    return list(np.random.default_rng(2).choice(np.array(values, dtype="object"), ROWS))
+
+
+@pytest.mark.parametrize(
+    "values, kind",
+    [
+        (["1", "-2", "30"], "integer"),
+        (["1.0", "2", "1e3"], "number"),
+        (["1", "None", "3"], "integer"),
+        (["007", "123"], "category"),
+        (["12345678901234567890", "1"], "category"),
+        (["yes", "NO", None], "boolean"),
+        (["0", "1", ""], "boolean"),
+        (["true", "true"], "category"),
+        (["2024-01-31", "2024-02-01"], "date"),
+        (["2024-01-31T10:00:00Z", "2024-02-01 10:00"], "date"),
+        (["2024-01-31", "soon"], "category"),
+        (["1,5", "2"], "category"),
+        (["inf", "1"], "category"),
+        (["some 2024 text"], "category"),
+        ([None, ""], "category"),
+    ],
+)
+def test_type_is_the_strictest_that_fits_all_values(values: Any, kind: str) -> None:
+    assert detect_type(pd.Series(values, dtype="str"))[0] == kind
+
+
+@pytest.mark.parametrize(
+    "values, kind",
+    [
+        (pd.Series([1, 2]), "integer"),
+        (pd.Series([1.0, 2.0]), "number"),
+        (pd.Series([True, None], dtype="boolean"), "boolean"),
+        (pd.Series(["a"], dtype="category"), "category"),
+        (pd.Series(pd.to_datetime(["2024-01-01"], utc=True)), "date"),
+    ],
+)
+def test_types_of_parquet_files_are_kept(values: "pd.Series[Any]", kind: str) -> None:
+    assert detect_type(values)[0] == kind
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        (["31/12/2023", "01/02/2024"], "%d/%m/%Y"),
+        (["12/31/2023", "01/02/2024"], "%m/%d/%Y"),
+        (["31.12.2023 23:59", "1.2.2024 00:00"], "%d.%m.%Y %H:%M"),
+        (["12/31/2023 11:59 PM"], "%m/%d/%Y %I:%M %p"),
+        (["31 Dec 2023", "1 May 2024"], "%d %b %Y"),
+    ],
+)
+def test_format_of_dates_is_the_one_that_reads_all(
+    values: list[str], expected: str
+) -> None:
+    assert detect_type(pd.Series(values, dtype="str"))[1][0] == expected
+
+
+def test_doubtful_dates_ask_for_review() -> None:
+    column = column_of(repeated("01/02/2024", "03/04/2024"))
+    assert column.type == "date"
+    assert "Could also be %m/%d/%Y" in column.description
+
+
+@pytest.mark.parametrize(
+    "values, reason",
+    [
+        (["same"] * ROWS, "every row holds 'same'"),
+        ([None] * ROWS, "holds no value"),
+        (range(5, 5 + ROWS), "numbers the rows"),
+        ([f"name {n}" for n in range(ROWS)], "like an identifier"),
+        ([10 ** (n % 3) for n in range(ROWS)], "stands for one class of the target"),
+    ],
+)
+def test_columns_that_do_not_help_are_ignored_with_the_reason(
+    values: Any, reason: str
+) -> None:
+    column = column_of(values)
+    assert column.role == "ignored"
+    assert reason in column.description
+
+
+def test_identifiers_are_told_by_name_and_values() -> None:
+    ids = [n * 7 % 1000 for n in range(ROWS)]
+    schema = infer(frame_with(**{"customer ID": ids, "PassengerId": ids, "paid": ids}))
+    roles = {name: column.role for name, column in schema.columns.items()}
+    assert roles["customer ID"] == roles["PassengerId"] == "ignored"
+    assert roles["paid"] == "feature"
+
+
+def test_the_target_in_other_units_is_ignored() -> None:
+    target = np.random.default_rng(3).normal(size=ROWS)
+    schema = infer(frame_with(target, c=target * 1.8 + 32), "regression")
+    assert "target in other units" in schema.columns["c"].description
+
+
+def test_parts_that_add_up_to_the_target_are_ignored() -> None:
+    rng = np.random.default_rng(4)
+    parts = {name: rng.integers(0, 99, ROWS) for name in ("casual", "registered")}
+    frame = frame_with(parts["casual"] + parts["registered"], **parts)
+    schema = infer(frame, "regression")
+    assert schema.features == ["x"]
+    assert "weighted sum" in schema.columns["casual"].description
+    noisy = frame_with(
+        parts["casual"] + parts["registered"] + rng.random(ROWS), **parts
+    )
+    assert infer(noisy, "regression").features == ["x", *parts]
+
+
+def test_a_column_is_not_ignored_if_it_is_all_there_is() -> None:
+    frame = pd.DataFrame({"x": range(0, 200, 2), "y": range(5, 105)})
+    schema = infer_schema(frame.sample(frac=1, random_state=0), "y", "t", "regression")
+    assert schema.features == ["x"]
+
+
+def test_a_mostly_missing_column_stays_a_feature() -> None:
+    column = column_of(["seldom"] + [None] * (ROWS - 1))
+    assert (column.role, column.max_missing) == ("feature", 1.0)
+
+
+def test_only_rules_that_new_data_will_keep_are_inferred() -> None:
+    assert column_of(repeated(3, 5)).min == 0
+    assert column_of(repeated(3, 5)).max is None
+    assert column_of(repeated(-3, 5, 6)).min is None
+    assert column_of(repeated("p", "q")).values == ["p", "q"]
+    assert column_of(["rare"] + repeated("p", "q")[1:]).values is None
+    assert column_of([None, *repeated("p", "q")[1:]]).max_missing == 0.12
+
+
+def test_data_keep_the_schema_that_was_inferred_from_them() -> None:
+    columns = {
+        "num, 'quoted' \"name\"": repeated(1, "None", None),
+        "größe 日本": repeated("S", "M", None, "?"),
+        "when": repeated("31/12/2023", "01/02/2024", ""),
+        "flag": repeated("Yes", "no", None),
+    }
+    frame = frame_with(**columns)
+    schema = infer(frame)
+    assert schema.features == ["x", *columns]
+    assert find_violations(frame, schema, max_examples=5) == []
+    assert to_schema_types(frame, schema).notna().any().all()
+
+
+def test_classes_are_labels_whatever_they_look_like() -> None:
+    column = infer(frame_with(target=[0, 1, 2] * (ROWS // 3))).columns["y"]
+    assert (column.type, column.values) == ("category", ["0", "1", "2"])
+    assert infer(frame_with(target=["0", "1"] * (ROWS // 2))).columns["y"].values == [
+        "0",
+        "1",
+    ]
+
+
+def test_zero_and_one_can_be_a_numeric_target() -> None:
+    schema = infer(frame_with(target=[0, 1] * (ROWS // 2)), "regression")
+    assert schema.columns["y"].type == "integer"
+
+
+@pytest.mark.parametrize(
+    "target, task, problem",
+    [
+        (np.arange(ROWS) / 7, "classification", "60 distinct values in 60 rows"),
+        ([f"n{n}" for n in range(ROWS)], "classification", "60 distinct values"),
+        (["a", "b"] * (ROWS // 2), "regression", "no numbers, such as 'a'"),
+        (["yes", "no"] * (ROWS // 2), "regression", "no numbers, such as 'yes'"),
+        (["00501", "00502"] * (ROWS // 2), "regression", "such as '00501'"),
+        (
+            [1] * ROWS,
+            "regression",
+            "only the values ['1']; there is nothing to predict",
+        ),
+        ([None] * ROWS, "classification", "only the values []; there is nothing"),
+    ],
+)
+def test_a_target_that_does_not_suit_the_task_says_what_to_do(
+    target: Any, task: Task, problem: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        infer(frame_with(target=target), task)
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_target_suggests_a_column() -> None:
+    with pytest.raises(
+        DataError, match=r"no column 'yy' \(data.target\), perhaps \['y'\]"
+    ):
+        infer_schema(frame_with(), "yy", "test", "classification")
+
+
+def test_a_target_without_features_is_refused() -> None:
+    with pytest.raises(DataError, match="no column to predict 'y' from"):
+        infer(frame_with(x="same"))

@@ -1,0 +1,332 @@
+"""From raw rows to training and test rows: repeatable, disjoint, all or nothing."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts import data_download
+from scripts.data_download import download
+from src.data import preprocessing
+from src.data.ingestion import ingest
+from src.data.preprocessing import load_processed, preprocess, read_rows, split_rows
+from src.data.schema import load_schema
+from src.utils.config import PROJECT_ROOT, Settings, SplitSettings, Task
+from src.utils.errors import ConfigError, DataError
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import bring
+
+KILLS = 4
+# Reads a number of seconds from each line, and for that long lets a child preprocess
+# again and again, with one seed and then the other; then kills it. One process that
+# has imported everything and forks is much faster than one for each kill.
+DRIVER = """
+import itertools, os, signal, sys, time
+from src.data.preprocessing import preprocess
+from src.utils.config import Settings
+settings = Settings.model_validate_json(open(sys.argv[1]).read())
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        for seed in itertools.cycle([1, 2]):
+            preprocess(settings.model_copy(update={"seed": seed}))
+    time.sleep(float(line))
+    os.kill(child, signal.SIGKILL)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def files_of(settings: Settings) -> dict[str, bytes]:
+    """Return the processed files, by name."""
+    folder = settings.paths.processed
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def replace_source(settings: Settings, frame: pd.DataFrame) -> None:
+    """Make ``frame`` the ingested source."""
+    frame.to_csv(settings.data.source, index=False)
+    ingest(settings.data.source, settings.paths.raw)
+
+
+def frame_of(count: int, **columns: list[str]) -> pd.DataFrame:
+    """Return typed rows that are numbered in the column ``n``."""
+    return pd.DataFrame({"n": np.arange(count, dtype="float64"), **columns})
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_every_row_is_in_one_set_and_reads_back_as_it_was(
+    task: Task, make_project: ProjectMaker
+) -> None:
+    settings = make_project(task)
+    bring(settings)
+    preprocess(settings)
+    schema = load_schema(settings.data.schema_path)
+    train, test = (load_processed(settings, part) for part in ("train", "test"))
+    assert (len(train), len(test)) == (240, 60)
+    source = read_rows(Path(settings.data.source), schema)
+    together = pd.concat([train, test])
+    order = list(source.columns)
+    pd.testing.assert_frame_equal(
+        together.sort_values(order, ignore_index=True),
+        source.sort_values(order, ignore_index=True),
+    )
+
+
+def test_the_same_inputs_give_the_same_bytes(make_project: ProjectMaker) -> None:
+    settings = make_project()
+    bring(settings)
+    preprocess(settings)
+    before = files_of(settings)
+    preprocess(settings)
+    assert files_of(settings) == before
+    preprocess(settings.model_copy(update={"seed": 1}))
+    assert files_of(settings)["test.csv"] != before["test.csv"]
+
+
+def test_duplicates_and_rows_without_a_target_are_left_out(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(rows=100)
+    bring(settings)
+    frame = pd.read_csv(settings.data.source)
+    frame = pd.concat([frame, frame.iloc[[5, 5, 7]]])
+    frame.iloc[:4, frame.columns.get_loc("outcome")] = None
+    replace_source(settings, frame)
+    manifest = preprocess(settings)
+    expected = {"quarantined": 0, "duplicates": 3, "without_target": 4}
+    assert manifest["removed"] == expected
+    assert sum(file["rows"] for file in manifest["files"].values()) == 96
+    keep = {"preprocessing": {"drop_duplicates": False}}
+    settings = Settings.model_validate(settings.model_dump() | keep)
+    assert preprocess(settings)["removed"]["duplicates"] == 0
+
+
+def test_rows_that_differ_only_in_an_ignored_column_are_not_duplicates(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(rows=50)
+    frame = pd.read_csv(settings.data.source)
+    frame = pd.concat([frame, frame], ignore_index=True)
+    frame.insert(0, "id", range(len(frame)))
+    frame.to_csv(settings.data.source, index=False)
+    download(settings)
+    assert preprocess(settings)["removed"]["duplicates"] == 0
+    assert "id" not in load_processed(settings, "train")
+
+
+def test_quarantined_rows_are_kept_apart_until_they_are_mended(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(validation={"on_violation": "quarantine"})
+    bring(settings)
+    good = pd.read_csv(settings.data.source)
+    bad = good.astype({"age": "object"})
+    bad.iloc[9, bad.columns.get_loc("age")] = "old"
+    replace_source(settings, bad)
+    assert preprocess(settings)["removed"]["quarantined"] == 1
+    quarantine = pd.read_csv(settings.paths.processed / "quarantine.csv")
+    assert quarantine[["row", "violations", "age"]].values.tolist() == [
+        [10, "age: type integer", "old"]
+    ]
+    replace_source(settings, good)
+    assert preprocess(settings)["removed"]["quarantined"] == 0
+    assert "quarantine.csv" not in files_of(settings)
+
+
+def test_dates_in_a_format_of_their_own_survive_being_written(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project()
+    frame = pd.read_csv(settings.data.source)
+    days = pd.to_datetime(frame["signed up"])
+    frame["signed up"] = days.dt.strftime("%d/%m/%Y %H:%M")
+    frame.to_csv(settings.data.source, index=False)
+    download(settings)
+    preprocess(settings)
+    column = load_processed(settings, "train")["signed up"]
+    assert column.notna().all()
+    assert set(column) <= set(days)
+
+
+def test_a_stratified_split_keeps_the_shares_of_the_classes() -> None:
+    frame = frame_of(100, label=["a"] * 80 + ["b"] * 20)
+    split = SplitSettings(method="stratified", test_size=0.25)
+    _, test = split_rows(frame, "label", split, seed=0)
+    assert test["label"].value_counts().to_dict() == {"a": 20, "b": 5}
+
+
+def test_a_class_of_one_row_cannot_be_stratified() -> None:
+    frame = frame_of(10, label=["a"] * 9 + ["b"])
+    with pytest.raises(DataError, match="least populated .* set its method to random"):
+        split_rows(frame, "label", SplitSettings(method="stratified"), seed=0)
+
+
+def test_a_split_by_time_tests_on_the_last_rows_only() -> None:
+    frame = frame_of(10)
+    frame["when"] = pd.date_range("2024-01-01", periods=10)[::-1]
+    split = SplitSettings(method="time", test_size=0.3, time_columns=["when"])
+    train, test = split_rows(frame, "label", split, seed=0)
+    assert len(test) == 3
+    assert train["when"].max() < test["when"].min()
+    in_order = SplitSettings(method="time", test_size=0.3)
+    assert split_rows(frame, "label", in_order, seed=0)[1]["n"].tolist() == [7, 8, 9]
+
+
+def test_one_moment_is_never_in_both_sets() -> None:
+    frame = frame_of(10)
+    frame["when"] = pd.to_datetime(["2024-01-01"] * 4 + ["2024-01-02"] * 6)
+    split = SplitSettings(method="time", test_size=0.2, time_columns=["when"])
+    train, test = split_rows(frame, "label", split, seed=0)
+    assert (len(train), len(test)) == (4, 6)
+    with pytest.raises(DataError, match="nothing is left to train on"):
+        split_rows(frame[4:], "label", split, seed=0)
+
+
+def test_time_columns_must_exist() -> None:
+    split = SplitSettings(method="time", time_columns=["hour"])
+    with pytest.raises(ConfigError, match=r"found \['hour'\], expected columns"):
+        split_rows(frame_of(10), "label", split, seed=0)
+
+
+@pytest.mark.parametrize("method", ["random", "time"])
+def test_one_row_cannot_be_divided(method: Any) -> None:
+    with pytest.raises(DataError, match="preprocessing.split"):
+        split_rows(frame_of(1), "label", SplitSettings(method=method), seed=0)
+
+
+def test_processed_rows_are_refused_unless_they_are_the_last_finished_ones(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(rows=60)
+    bring(settings)
+    with pytest.raises(DataError, match="manifest.json: file not found; run"):
+        load_processed(settings, "train")
+    preprocess(settings)
+    other = files_of(settings)["train.csv"]
+    preprocess(settings.model_copy(update={"seed": 1}))
+    (settings.paths.processed / "train.csv").write_bytes(other)
+    with pytest.raises(DataError, match="train.csv: missing or changed"):
+        load_processed(settings, "train")
+    preprocess(settings)
+    with settings.data.schema_path.open("a", encoding="utf-8") as file:
+        file.write("# another contract\n")
+    with pytest.raises(DataError, match="data_schema.yaml: missing or changed"):
+        load_processed(settings, "test")
+
+
+def test_a_failed_run_leaves_nothing_to_be_taken_for_its_result(
+    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_project(rows=60)
+    bring(settings)
+    preprocess(settings)
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        preprocess(settings)
+    with pytest.raises(DataError, match="file not found"):
+        load_processed(settings, "train")
+
+
+def test_rows_of_an_earlier_source_do_not_outlive_a_failed_validation(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(rows=60)
+    bring(settings)
+    preprocess(settings)
+    replace_source(settings, pd.DataFrame({"other": [1, 2]}))
+    with pytest.raises(DataError, match="presence: the column is absent"):
+        preprocess(settings)
+    with pytest.raises(DataError, match="manifest.json: file not found"):
+        load_processed(settings, "train")
+
+
+def test_rows_from_elsewhere_need_the_columns_and_the_target(
+    make_project: ProjectMaker, tmp_path: Path
+) -> None:
+    settings = make_project(rows=60)
+    schema = bring(settings)
+    frame = pd.read_csv(settings.data.source)
+    path = tmp_path / "rows.csv"
+    frame.drop(columns=["city", "outcome"]).to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"columns \['city', 'outcome'\] not found"):
+        read_rows(path, schema)
+    frame.loc[3, "outcome"] = None
+    frame.to_csv(path, index=False)
+    with pytest.raises(DataError, match="1 rows have no readable target.*row 4"):
+        read_rows(path, schema)
+
+
+def test_the_commands_say_what_they_did_and_what_comes_next(
+    make_project: ProjectMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = make_project(rows=60, validation={"on_violation": "quarantine"})
+    said = {}
+    for module in (data_download, preprocessing):
+        if module is preprocessing:
+            with Path(settings.data.source).open("a", encoding="utf-8") as file:
+                file.write("1,old,Oslo,True,2024-01-01,,yes\n")
+            ingest(settings.data.source, settings.paths.raw)
+        monkeypatch.setattr(module, "settings_from", lambda arguments: settings)
+        monkeypatch.setattr(sys, "argv", [module.__name__])
+        module.main()
+        said[module] = capsys.readouterr().out
+    assert "next: python src/data/preprocessing.py" in said[data_download]
+    assert "48 training, 12 test rows" in said[preprocessing]
+    assert "1 quarantined, 0 duplicates, 0 without target" in said[preprocessing]
+    assert "next: python src/training/train.py" in said[preprocessing]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
+def test_a_kill_at_any_moment_leaves_whole_files_and_matching_pairs(
+    make_project: ProjectMaker, tmp_path: Path
+) -> None:
+    settings = make_project(rows=400)
+    bring(settings)
+    whole: dict[str, set[bytes]] = {"train.csv": set(), "test.csv": set()}
+    for seed in (1, 2):
+        preprocess(settings.model_copy(update={"seed": seed}))
+        for name, contents in whole.items():
+            contents.add(files_of(settings)[name])
+    (tmp_path / "settings.json").write_text(settings.model_dump_json())
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path / "settings.json")],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        assert driver.stdin is not None and driver.stdout is not None
+        for _ in range(KILLS):
+            driver.stdin.write(f"{random.uniform(0.02, 0.3)}\n")
+            driver.stdin.flush()
+            assert driver.stdout.readline() == f"{signal.SIGKILL:d}\n"
+            check_what_is_left(settings, whole)
+    preprocess(settings)
+    assert set(files_of(settings)) == {"train.csv", "test.csv", "manifest.json"}
+
+
+def check_what_is_left(settings: Settings, whole: dict[str, set[bytes]]) -> None:
+    """Check that files are whole, and that those which are accepted match."""
+    found = files_of(settings)
+    for name, contents in whole.items():
+        assert name not in found or found[name] in contents
+    if "manifest.json" not in found:
+        with pytest.raises(DataError, match="run `python"):
+            load_processed(settings, "train")
+        return
+    train, test = (load_processed(settings, part) for part in ("train", "test"))
+    assert (len(train), len(test)) == (320, 80)
+    assert len(pd.concat([train, test]).drop_duplicates()) == 400

@@ -1,0 +1,167 @@
+"""Data that break the contract, and what happens to them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from src.data.schema import DataSchema
+from src.data.validation import REPORT_NAME, find_violations, validate
+from src.utils.config import Settings
+from src.utils.errors import DataError
+from tests.conftest import ProjectMaker
+
+
+def schema_with(**column: Any) -> DataSchema:
+    """Return a schema whose column ``my col`` has the rules given."""
+    columns = {
+        "my col": column,
+        "x": {"type": "number", "max_missing": 1.0},
+        "y": {"type": "category", "role": "target", "values": ["a", "b"]},
+    }
+    return DataSchema.model_validate({"name": "test", "columns": columns})
+
+
+def rows_with(*values: Any) -> pd.DataFrame:
+    """Return rows that are valid, except perhaps in ``my col``."""
+    count = len(values)
+    content = {"my col": list(values), "x": ["1"] * count, "y": ["a"] * count}
+    return pd.DataFrame(content, dtype="str")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file that the rows are said to come from."""
+    (tmp_path / "rows.csv").touch()
+    return tmp_path / "rows.csv"
+
+
+@pytest.fixture
+def quarantine(make_project: ProjectMaker) -> Settings:
+    return make_project(rows=1, validation={"on_violation": "quarantine"})
+
+
+@pytest.mark.parametrize(
+    "rules, value, rule",
+    [
+        ({"type": "number"}, "abc", "type number"),
+        ({"type": "boolean"}, "perhaps", "type boolean"),
+        ({"type": "date", "format": "%d.%m.%Y"}, "2024-12-31", "type date"),
+        ({"type": "integer"}, "1.5", "type integer, no fractions"),
+        ({"type": "number", "min": 0}, "-0.1", "min 0"),
+        ({"type": "number", "max": 10}, "10.1", "max 10"),
+        ({"type": "date", "min": "2024-01-01"}, "2023-12-31", "min 2024-01-01"),
+        ({"type": "category", "values": ["1", "p"]}, "q", "values ['1', 'p']"),
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_named_with_its_row(
+    rules: dict[str, Any], value: str, rule: str
+) -> None:
+    schema = schema_with(**rules, max_missing=0.9)
+    (violation,) = find_violations(rows_with(None, "", value), schema, max_examples=5)
+    assert (violation.column, violation.count) == ("my col", 1)
+    assert violation.rule.startswith(rule)
+    assert violation.examples == [{"row": 3, "value": value}]
+
+
+@pytest.mark.parametrize(
+    "rules, values",
+    [
+        ({"type": "number", "min": 0, "max": 1}, ["0", "1", "0.5"]),
+        ({"type": "integer"}, ["1", "2.0", "None"]),
+        ({"type": "category", "values": ["1"]}, ["1", " 1 ", None]),
+        ({"type": "category", "unique": True}, ["p", "q", None, None]),
+    ],
+)
+def test_values_at_the_limits_keep_the_contract(
+    rules: dict[str, Any], values: list[Any]
+) -> None:
+    schema = schema_with(**rules, max_missing=0.5)
+    assert find_violations(rows_with(*values), schema, max_examples=5) == []
+
+
+def test_values_that_occur_twice_break_uniqueness_from_the_second_on() -> None:
+    schema = schema_with(type="category", unique=True)
+    (violation,) = find_violations(rows_with("p", "q", "p", "p"), schema, 1)
+    assert (violation.rule, violation.count) == ("unique", 2)
+    assert violation.examples == [{"row": 3, "value": "p"}]
+
+
+def test_an_absent_column_is_a_violation_unless_nothing_uses_it() -> None:
+    rows = rows_with("1").drop(columns="my col")
+    (violation,) = find_violations(rows, schema_with(type="number"), max_examples=5)
+    assert violation.rule == "presence: the column is absent"
+    ignored = schema_with(type="number", role="ignored")
+    assert find_violations(rows, ignored, max_examples=5) == []
+
+
+def test_failing_says_all_in_one_line_and_writes_the_report(
+    path: Path, make_project: ProjectMaker
+) -> None:
+    settings = make_project(rows=1, validation={"max_examples": 2})
+    schema = schema_with(type="number", min=0)
+    with pytest.raises(DataError, match=r"rows\.csv: .*or set validation") as caught:
+        validate(path, rows_with("-1", "-2", "-3", "x", "0"), schema, settings)
+    message = str(caught.value)
+    assert "column 'my col' breaks min 0 in 3 rows (row 1 '-1', row 2 '-2')" in message
+    assert "column 'my col' breaks type number in 1 rows (row 4 'x')" in message
+    assert "\n" not in message
+    report = json.loads((settings.paths.reports / REPORT_NAME).read_text())
+    assert (report["rows"], report["valid"]) == (5, False)
+    assert report["violations"][0] == {
+        "column": "my col",
+        "rule": "type number",
+        "count": 1,
+        "examples": [{"row": 4, "value": "x"}],
+    }
+
+
+def test_quarantine_sets_aside_exactly_the_offending_rows(
+    path: Path, quarantine: Settings
+) -> None:
+    schema = schema_with(type="number", min=0)
+    rows = rows_with("1", "-1", "2", "x").assign(y=["a", "z", "b", "a"])
+    valid, set_aside = validate(path, rows, schema, quarantine)
+    assert valid["my col"].tolist() == [1.0, 2.0]
+    assert set_aside["row"].tolist() == [2, 4]
+    assert set_aside["violations"].tolist() == [
+        "my col: min 0; y: values ['a', 'b']",
+        "my col: type number",
+    ]
+    assert set_aside["my col"].tolist() == ["-1", "x"]
+
+
+@pytest.mark.parametrize(
+    "values, problem",
+    [
+        (["1", None, "?", "4"], r"max_missing 0.0 \(found 0.500\) in 2 rows"),
+        (
+            ["-1", "x"],
+            "breaks type number in 1 rows .*min 0 in 1 rows .*no row keeps the",
+        ),
+    ],
+)
+def test_quarantine_cannot_mend_a_whole_column_or_every_row(
+    values: list[Any], problem: str, path: Path, quarantine: Settings
+) -> None:
+    with pytest.raises(DataError, match=f"{problem}.*; correct the data"):
+        validate(
+            path, rows_with(*values), schema_with(type="number", min=0), quarantine
+        )
+
+
+def test_unknown_classes_of_the_target_are_violations() -> None:
+    rows = rows_with("1").assign(y="c")
+    (violation,) = find_violations(rows, schema_with(type="number"), max_examples=5)
+    assert (violation.column, violation.examples[0]["value"]) == ("y", "c")
+
+
+def test_a_long_list_of_violations_is_cut(path: Path, quarantine: Settings) -> None:
+    columns = {f"c{n}": {"type": "number", "max": 0} for n in range(9)}
+    target = {"y": {"type": "category", "role": "target"}}
+    schema = DataSchema.model_validate({"name": "test", "columns": columns | target})
+    rows = pd.DataFrame({name: ["1", "1"] for name in schema.columns}, dtype="str")
+    with pytest.raises(DataError, match="9 broken rules: column 'c0' .*; no row"):
+        validate(path, rows, schema, quarantine)

@@ -1,0 +1,51 @@
+"""What else the gate asks; the team's own tests have the rest."""
+
+from typing import Any
+
+import numpy as np
+
+from src.evaluation.metrics import measure
+from src.evaluation.performance import Check, improvement
+from tests.conftest import ProjectMaker
+from tests.unit.test_gate import classifier, judged
+
+
+def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> None:
+    p = classifier(noise=1)
+    one = p.take(p.y_true == "yes")
+    settings = make_project(gate={"thresholds": {"roc_auc": 0.5}})
+    decision = judged(settings, one, champion=one)
+    assert [rule.found for rule in decision.rules] == [
+        "not defined on these rows",
+        "not shown to be better",
+        "no interval on these rows",
+    ]
+
+
+def test_the_interval_of_the_difference_decides_and_not_its_value(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project()
+    good, shuffled = classifier(noise=1), classifier(noise=1)
+    random = np.random.default_rng(5).permutation(400) < 40  # as good, on other rows
+    assert shuffled.probabilities is not None
+    shuffled.probabilities[random] = shuffled.probabilities[random][:, ::-1]
+    ours, theirs = measure(shuffled, settings), measure(good, settings)
+    gain = improvement(ours, theirs, settings)
+    assert gain is not None and gain.low is not None and gain.low < gain.value < 0
+    for end, passed in ((gain.value, False), (gain.low, True)):
+        margin = -1.001 * end / theirs.scores["roc_auc"].value
+        settings = make_project(gate={"margin": margin})
+        rule = judged(settings, shuffled, champion=good).rules[-1]
+        assert rule.passed is passed
+
+
+def test_a_decision_is_readable_for_people_and_programs(
+    make_project: ProjectMaker,
+) -> None:
+    checks = (Check("a|b", 0.3, 0.2, False),)
+    decision = judged(make_project(), classifier(noise=1), checks=checks)
+    content: dict[str, Any] = decision.content()
+    assert content["passed"] is False and content["rules"][1]["name"] == "a|b"
+    assert "does **not** pass" in decision.markdown()
+    assert "| ❌ | a\\|b | 0.3 | at most 0.2 |" in decision.markdown()

@@ -1,0 +1,79 @@
+"""Slices and classes in detail; the team's own tests have the rest."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.evaluation.performance import MAX_SLICES, MISSING, OTHERS, load_inputs
+from src.evaluation.performance import slice_masks
+from src.utils.config import Settings
+from src.utils.errors import DataError
+from tests.unit.test_performance import Evaluator, rows_of, run, trained
+
+__all__ = ["run", "trained"]  # fixtures
+
+
+def test_each_class_has_its_precision_recall_and_rows(run: Evaluator) -> None:
+    test = rows_of(["no", "yes"])
+    test.loc[:29, "y"] = "yes"
+    no, yes = run(["no", "yes"], test).classes
+    assert (no["label"], no["rows"], no["recall"]) == ("no", 30, 1.0)
+    assert no["precision"] == pytest.approx(30 / 45)
+    assert yes["recall"] == pytest.approx(45 / 60)
+
+
+def test_slices_are_values_or_quarters_and_hold_every_row_once() -> None:
+    numbers = pd.Series([*range(100), np.nan], dtype=float)
+    dates = pd.Series(pd.to_datetime(["2024-01-02 00:00", "2024-01-01 12:00", None]))
+    names = pd.Series([f"c{i:02}" for i in range(30)] + ["c29"])
+    booleans = pd.Series([1.0, 0.0, 1.0])
+    assert list(slice_masks(numbers, "number"))[1:] == [
+        "25 to 49",
+        "50 to 74",
+        "75 to 99",
+        MISSING,
+    ]
+    expected = ["2024-01-01 12:00:00", "2024-01-02", MISSING]
+    assert list(slice_masks(dates, "date")) == expected
+    assert list(slice_masks(booleans, "boolean")) == ["false", "true"]
+    categories = list(slice_masks(names, "category"))
+    assert (categories[0], categories[-1], len(categories)) == (
+        "c29",
+        OTHERS,
+        MAX_SLICES,
+    )
+    for column, kind in ((numbers, "number"), (names, "category"), (dates, "date")):
+        masks = slice_masks(column, kind)  # type: ignore[arg-type]
+        assert (sum(mask.astype(int) for mask in masks.values()) == 1).all()
+
+
+def test_the_baseline_knows_the_training_target_only(run: Evaluator) -> None:
+    test = rows_of(None)
+    test["y"] += 100
+    assert run(None, test).baseline.scores["mae"].value == pytest.approx(100)
+
+
+def test_few_rows_or_rows_of_one_class_leave_the_comparison_open(
+    run: Evaluator,
+) -> None:
+    rows = rows_of(["no", "yes"])
+    few = run(["no", "yes"], rows[:6])
+    assert few.verdict == "unclear" and few.model.scores["accuracy"].value == 1
+    one = run(["no", "yes"], rows[rows["y"] == "yes"])
+    assert one.verdict == "unclear" and one.improvement is None
+
+
+def test_a_changed_model_or_one_for_another_task_is_refused(
+    trained: tuple[Settings, Path, Path],
+) -> None:
+    settings, model, test = trained
+    record = model.with_suffix(".json").read_text("utf-8")
+    other = record.replace('"task": "classification"', '"task": "regression"')
+    model.with_suffix(".json").write_text(other, "utf-8")
+    with pytest.raises(DataError, match="trained for regression"):
+        load_inputs(model, test, settings)
+    model.write_bytes(model.read_bytes() + b"x")
+    with pytest.raises(DataError, match="digest"):
+        load_inputs(model, test, settings)

@@ -1,0 +1,123 @@
+"""What else becomes of a challenger; the team's own tests have the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.evaluation import promotion
+from src.evaluation.gate import Decision
+from src.evaluation.model_card import card_path, check_owner
+from src.evaluation.promotion import roll_back
+from src.models.registry import Registry
+from src.utils.config import Settings
+from src.utils.errors import ConfigError, DataError
+from tests.unit.test_promotion import champion, project, promoted, trained
+
+__all__ = ["project", "trained"]  # fixtures
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def test_a_dry_run_decides_and_changes_no_registry(project: Settings) -> None:
+    outcome = promoted(project, "first", dry_run=True)
+    assert outcome.decision is not None and outcome.decision.passed
+    assert Registry(project).history() == [] and not card_path(project).exists()
+
+
+def test_a_champion_of_other_rows_is_compared_with_a_note(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project, "first")
+    load = promotion.load_model
+
+    def changed(path: Path) -> Any:
+        pipeline, record = load(path)
+        record["data"]["files"]["train.csv"]["sha256"] = "other"
+        return pipeline, record
+
+    monkeypatch.setattr(promotion, "load_model", changed)
+    decision = promoted(project, "second", dry_run=True).decision
+    assert decision is not None and "test rows may be among them" in decision.notes[0]
+
+
+def test_a_champion_without_a_column_of_the_rows_is_no_comparison(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project, "first")
+    load = promotion.load_model
+
+    def other_column(path: Path) -> Any:
+        pipeline, record = load(path)
+        columns = pipeline.named_steps["creation"].kw_args["columns"]
+        columns["gone"] = columns["income"]._replace(optional=False)
+        return pipeline, record
+
+    monkeypatch.setattr(promotion, "load_model", other_column)
+    decision = promoted(project, "second", dry_run=True).decision
+    assert decision is not None and "['gone'] not found" in decision.why
+
+
+def test_a_decision_that_cannot_be_recorded_says_what_was_done(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("no server")
+
+    monkeypatch.setattr(promotion, "log_decision", fail)
+    with pytest.raises(DataError, match="no server; .* version 1 is passed all the"):
+        promoted(project, "first")
+    assert Registry(project).at("champion") is not None
+
+
+def test_what_was_not_measured_is_said_wherever_the_decision_is(
+    project: Settings,
+) -> None:
+    gate = project.gate.model_copy(update={"slice_floors": {"roc_auc": 0.1}})
+    settings = project.model_copy(update={"gate": gate})
+    decision = promoted(settings, "first").decision
+    assert isinstance(decision, Decision)
+    (note,) = decision.notes
+    assert note.startswith("ROC AUC was not measured where city is ")
+    for file in ("gate.json", "evaluation.html"):
+        assert note in (settings.paths.reports / file).read_text("utf-8")
+    assert "ROC AUC was not measured" in card_path(settings).read_text("utf-8")
+
+
+def test_a_champion_that_cannot_be_measured_is_no_comparison(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project, "first")
+
+    def fetch(self: Registry, version: object) -> Path:
+        raise DataError("gone")
+
+    monkeypatch.setattr(Registry, "fetch", fetch)
+    decision = promoted(project, "second", dry_run=True).decision
+    assert decision is not None and not decision.passed
+    assert "cannot be measured on these rows: gone" in decision.why
+
+
+def test_without_the_words_of_the_owner_nothing_changes(project: Settings) -> None:
+    promoted(project, "first")
+    (project.registry.cards / "intended_use.md").unlink()
+    with pytest.raises(ConfigError, match="intended_use.md: file not found"):
+        promoted(project, "second")
+    with pytest.raises(ConfigError, match="intended_use.md: file not found"):
+        roll_back(project, "a test")
+    assert len(Registry(project).history()) == 2
+
+
+def test_a_model_is_no_champion_over_one_that_it_was_not_compared_with(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(project, "first")
+
+    def meanwhile(settings: Settings) -> None:
+        monkeypatch.setattr(promotion, "check_owner", check_owner)
+        promoted(settings, "second")
+
+    monkeypatch.setattr(promotion, "check_owner", meanwhile)
+    with pytest.raises(DataError, match="version 2"):
+        promoted(project, "equal")
+    assert champion(project) == 2
