@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything that the other commands need
@@ -46,7 +46,11 @@ test-fast: $(READY) ## Run the tests that need no installed project
 
 .PHONY: bench
 bench: $(READY) ## Measure generation, combinations and training against their floors
-	@$(BIN)/python -m tools.bench
+	@$(BIN)/python -m benchmarks.bench
+
+.PHONY: bench-serve
+bench-serve: $(READY) ## Measure the services of generated projects beside their frameworks' limits
+	@$(BIN)/python -m benchmarks.bench_serve
 
 .PHONY: options
 options: $(READY) ## Measure what each choice costs, for the options table

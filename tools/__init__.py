@@ -1,1 +1,1 @@
-"""What the Makefile of the template runs, apart from tests and documentation."""
+"""What `make lock` runs."""

@@ -21,7 +21,7 @@ with open("config/model_config.yaml", encoding="utf-8") as file:
 train = pd.read_csv("data/processed/train.csv")
 target = train.pop("income")
 encoder = OneHotEncoder(
-    handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False
+    handle_unknown="ignore", min_frequency=10, max_categories=100, sparse_output=False
 )
 pipeline = make_pipeline(
     make_column_transformer(

@@ -100,12 +100,12 @@ def training(folder: Path) -> list[Row]:
     python = project / ".venv" / "bin" / "python"
     train = (python, "src/training/train.py")
     tracked = seconds(lambda: command(*train, folder=project))
-    untracked = ("env", "MLOPS_TRACKING__BACKEND=none", *train)
+    untracked = ("env", "MLOPS_TRACKING__ENABLED=false", *train)
     full = seconds(lambda: command(*untracked, folder=project))
-    script = ROOT / "tools" / "bare_training.py"
+    script = ROOT / "benchmarks" / "bare_training.py"
     bare = seconds(lambda: command(python, script, folder=project))
     library = seconds(lambda: command(python, script, "--mlflow", folder=project))
-    decision = command(python, ROOT / "tools" / "large_gate.py", folder=project)
+    decision = command(python, ROOT / "benchmarks" / "large_gate.py", folder=project)
     pipeline = seconds(lambda: command("make", "pipeline", folder=project), repeats=3)
     return [
         ("train.py, untracked", f"{full:.2f} s", f"{full / bare:.2f}x"),
