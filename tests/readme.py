@@ -12,7 +12,7 @@ FENCED = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # These do not end by themselves: they run behind the commands that follow them.
 SERVERS = ("make serve",)
 # These need a Docker engine, which not every machine has.
-ENGINE = "docker "
+ENGINE = "make image"
 
 
 def blocks(readme: Path) -> list[str]:

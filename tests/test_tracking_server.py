@@ -38,12 +38,16 @@ QUIET = {
 LIFE = """
 make data train evaluate
 make promote WHY="the first"
+make release ENV=staging WHY="reviewed"
 make card-check
 export MLOPS_MODEL__TYPE=linear MLOPS_MODEL__PARAMS='{}'
 MLOPS_TRAINING__STRATEGY=cross_validation MLOPS_TRAINING__FOLDS=3 make train
 make evaluate
-python scripts/promote.py --why "the second" --override
+python scripts/promote.py --why "the second, $(printf 'é%.0s' {1..9000})" --override
 make card-check
+make release ENV=staging
+python scripts/deployment.py --env prod --version 2 --export release
+test -s release/model.joblib
 make rollback WHY="complaints"
 make card-check
 """
@@ -103,6 +107,11 @@ json.dump(
         "location": experiment.artifact_location,
         "runs": [answer(run) for run in runs],
         "aliases": model.aliases,
+        "events": [
+            json.loads(model.tags[key])
+            for key in sorted(model.tags)
+            if key.startswith("event.")
+        ],
         "versions": {
             v.version: v.tags["model_type"]
             for v in client.search_model_versions(f"name = '{name}'")
@@ -192,11 +201,10 @@ def test_a_project_records_and_registers_on_a_server(
         assert {"train.roc_auc", "test.roc_auc.low"} <= set(run["metrics"])
         assert len(run["tags"]["test_sha256"]) == 64
         expected = {
-            "configuration.yaml",
-            "environment.txt",
-            "plots/roc_curve.svg",
+            "documents/gate.json",
             "report/evaluation.html",
             "saved/latest_model.joblib",
+            "saved/latest_model.json",
         }
         assert expected <= set(run["files"])
         model = run["model"]
@@ -204,15 +212,26 @@ def test_a_project_records_and_registers_on_a_server(
         assert "age" in model["columns"] and model["example"] == 5
     assert "cross_validation.roc_auc.mean" in second["metrics"]
 
-    # The second was promoted, then the first came back; neither is a challenger.
+    # The second was promoted and released, then the first came back as the champion.
     assert answer["versions"] == {"1": "hist_gradient_boosting", "2": "linear"}
-    assert {k: str(v) for k, v in answer["aliases"].items()} == {"champion": "1"}
+    aliases = {alias: str(number) for alias, number in answer["aliases"].items()}
+    assert aliases == {"champion": "1", "staging": "2", "prod": "2"}
+    assert [(e["action"], e["alias"], e["version"]) for e in answer["events"]] == [
+        ("register", "challenger", 1),
+        ("promote", "champion", 1),
+        ("promote", "staging", 1),
+        ("register", "challenger", 2),
+        ("promote", "champion", 2),
+        ("promote", "staging", 2),
+        ("promote", "prod", 2),
+        ("rollback", "champion", 1),
+    ]
 
     assert answer["location"].startswith("mlflow-artifacts:")
     keys = {entry.key for entry in bucket.objects.all()}
-    picture = f"{first['id']}/artifacts/plots/roc_curve.svg"
-    assert any(key.endswith(picture) for key in keys)
-    assert any(key.endswith("artifacts/version-2/model.joblib") for key in keys)
+    for run in (first, second):
+        saved = f"{run['id']}/artifacts/saved/latest_model.joblib"
+        assert any(key.endswith(saved) for key in keys)
     assert all(key.startswith("runs/") for key in keys)
     for table, rows in {"runs": 5, "model_versions": 2, "logged_models": 2}.items():
         counted = postgres.psql(f"\\c mlflow\nSELECT 'rows', count(*) FROM {table}")

@@ -75,7 +75,7 @@ def test_a_project_is_brought_to_a_newer_template(
     folder = template / FOLDER.name
     makefile = folder / "Makefile"
     makefile.write_text("# Newer\n" + makefile.read_text(encoding="utf-8"), "utf-8")
-    (folder / "benchmarks" / "serving" / "new.py").write_text('"""New."""\n')
+    (folder / "src" / "serving" / "static" / "new.txt").write_text("New.\n")
     (folder / "docs" / "new.md").write_text("{{ cookiecutter.license }}\n")
     commit(template, "Second revision")
     cruft(project, "update", "--skip-apply-ask")
@@ -85,7 +85,6 @@ def test_a_project_is_brought_to_a_newer_template(
     assert state["context"]["cookiecutter"]["data_source"] == "gone.csv"
     assert (project / "Makefile").read_text(encoding="utf-8").startswith("# Newer\n")
     assert (project / "docs" / "new.md").read_text() == "Apache-2.0\n"
-    assert not (project / "benchmarks").exists()
     assert not (project / "src" / "serving").exists()
     assert readme.read_text(encoding="utf-8").endswith("\nMine.\n")
     changed = run(project, "git", "status", "--porcelain", "--untracked-files=all")

@@ -74,7 +74,7 @@ runs:
 # To take less time: fewer samples than a person would draw, and no record of the runs.
 ENVIRONMENT = {
     "MLOPS_EVALUATION__BOOTSTRAP_SAMPLES": "20",
-    "MLOPS_TRACKING__BACKEND": "none",
+    "MLOPS_TRACKING__ENABLED": "false",
     "OMP_NUM_THREADS": "1",
 }
 

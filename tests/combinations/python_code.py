@@ -65,7 +65,7 @@ def needs(landing: str, text: str) -> Iterator[Name]:
     tree = parse(landing, text)
     for module, name in _imports(tree):
         top = module.split(".")[0]
-        if top in ("benchmarks", "src", "tests", "scripts"):
+        if top in ("src", "tests", "scripts"):
             yield "module", module
             if name:
                 yield "name", f"{module}.{name}"

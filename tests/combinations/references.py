@@ -26,6 +26,7 @@ UNIMPORTED = {
     "ipykernel": "runs the notebooks",
     "mypy": "run by `make lint`",
     "pandas-stubs": "types, read by mypy",
+    "protobuf": "what skl2onnx writes with; its newest release does not do",
     "psycopg2-binary": "how an MLflow server reaches PostgreSQL",
     "pyarrow": "how pandas reads and writes Parquet",
     "pytest-cov": "an option of pytest",

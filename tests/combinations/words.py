@@ -19,16 +19,15 @@ WORDS = {
         ("flask",): r"flask|gunicorn|werkzeug",
         ("bentoml",): r"bento\w*",
         ("fastapi", "bentoml"): r"uvicorn|starlette",
-        ("fastapi", "flask", "bentoml"): r"httpx2?|serv(?:e|es|ed|ing)|"
+        ("fastapi", "flask", "bentoml"): r"httpx2?|(?<!\.)onnx\w*|serv(?:e|es|ed|ing)|"
         r"(?<!\.)apis?|endpoints?",
     },
     "deployment": {("docker",): r"\.?docker\w*|containers?|containeri[sz]ed?"},
     "ci": {("github",): r"\.?github|(?:tests|deploy)\.yml"},
 }
 
-# The pins of all choices at once, as a constraint installs nothing; and the benchmark,
-# which names what it compares with.
-EXEMPT = ("constraints.txt", "requirements-bench.txt", "benchmarks/")
+# The pins of all choices at once, as a constraint installs nothing.
+EXEMPT = ("constraints.txt",)
 
 
 def traces(model: Model) -> list[Problem]:
@@ -66,7 +65,8 @@ def without_words(model: Model) -> list[str]:
     return [
         f"{question}={choice}"
         for question, choices in model.hook.OWNED_PATHS.items()
-        if model.questions.declining(question)
+        if (declined := model.questions.declining(question))
         for choice in choices
+        if choice != declined
         if not any(choice in choices for choices in WORDS.get(question, {}))
     ]
