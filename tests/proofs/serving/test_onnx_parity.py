@@ -253,6 +253,26 @@ def test_timestamps_of_a_size_that_float32_has_not_are_refused() -> None:
     assert record is not None and "largest difference" in record["reason"]
 
 
+@pytest.mark.parametrize("columns", [["plan"], ["plan", "town"]])
+def test_rare_values_are_exported_where_skl2onnx_can(columns: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    values = [*["a"] * 60, *["b"] * 30, *"cdefghi"]
+    frame = pd.DataFrame({name: rng.permutation(values) for name in columns})
+    frame["x"] = rng.normal(size=len(values))
+    frame["outcome"] = frame["x"] + (frame["plan"] == "a")
+    pipeline = pipeline_of("linear", frame, "regression")
+
+    content, record = make_export(pipeline, frame)
+
+    # Version 1.20 cannot if there is no other category: scikit-learn serves.
+    assert (content is not None) or len(columns) == 1
+    assert record is not None and record["verified"] is (content is not None)
+    if content is not None:
+        unseen = frame.assign(plan="never seen")
+        for rows in (frame, unseen):
+            assert difference(content, pipeline, rows) <= TOLERANCE
+
+
 def test_what_is_needed_to_feed_an_export_needs_no_pandas_or_scikit_learn() -> None:
     code = (
         "import sys; import src.features.creation, src.models.artifact;"

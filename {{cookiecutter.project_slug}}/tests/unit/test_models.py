@@ -85,9 +85,6 @@ def test_what_is_not_possible_is_found_before_fitting(
     assert "\n" not in str(error.value)
 
 
-X, Y = np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0, 4.0])
-
-
 class Intruder:
     """Leaves a trace when it is unpickled."""
 
@@ -102,14 +99,14 @@ class Intruder:
 def path(tmp_path: Path) -> Path:
     """A saved model."""
     path = tmp_path / "models" / "latest_model.joblib"
-    save_model(Ridge().fit(X, Y), {"metrics": {"rmse": 1.5}}, path)
+    save_model(Ridge().fit(X, NUMBERS), {"metrics": {"rmse": 1.5}}, path)
     return path
 
 
 def test_a_saved_model_comes_back_with_its_record(path: Path) -> None:
     pipeline, record = load_model(path)
 
-    assert (pipeline.predict(X) == Ridge().fit(X, Y).predict(X)).all()
+    assert (pipeline.predict(X) == Ridge().fit(X, NUMBERS).predict(X)).all()
     assert record["metrics"] == {"rmse": 1.5}
     assert record["model_sha256"] == sha256_of(path)
     assert record["libraries"]["scikit-learn"] == sklearn.__version__
