@@ -89,7 +89,7 @@ class Batcher:
             found = iter(model.predict([row for rows, _ in waiting for row in rows]))
             for rows, future in waiting:
                 future.set_result((model.version, list(islice(found, len(rows)))))
-        except Exception as error:
+        except Exception as error:  # each caller is told, and its defect is logged
             for _, future in waiting:
                 future.set_exception(error)
 
@@ -212,7 +212,7 @@ def add_status(app: FastAPI, champion: Champion) -> None:
             document["components"]["schemas"]["Row"]["examples"] = [example]
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own advice
 
 
 async def refused(_: Request, error: Any) -> JSONResponse:
