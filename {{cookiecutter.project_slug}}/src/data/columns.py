@@ -84,8 +84,7 @@ def example_row(rows: pd.DataFrame, schema: DataSchema) -> dict[str, Any]:
             median = float(values.median())
             row[name] = round(median) if column.type == "integer" else median
         elif column.type == "date":
-            # One of them: what is between two may be no date that can be written.
-            date = values.sort_values().iloc[[len(values) // 2]]
+            date = values.sort_values().iloc[[len(values) // 2]]  # one that is there
             texts = dates_as_text(date, column.format) if column.format else date
             row[name] = as_text(texts).iloc[0]
         else:

@@ -26,7 +26,6 @@ from src.utils.errors import ConfigError, DataError, reported
 from src.utils.files import atomic_path, read_json, sha256_of, write_json
 
 MANIFEST_NAME = "manifest.json"
-QUARANTINE_NAME = "quarantine.csv"
 Parts = tuple[pd.DataFrame, pd.DataFrame]  # training rows, test rows
 CONFIG_KEY = "config/pipeline_config.yaml: preprocessing.split"
 
@@ -40,19 +39,16 @@ def preprocess(settings: Settings) -> dict[str, Any]:
     folder, schema_path = settings.paths.processed, settings.data.schema_path
     rules = settings.preprocessing
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
-    (folder / QUARANTINE_NAME).unlink(missing_ok=True)
     schema = load_schema(schema_path, settings)
     source = raw_file(settings)
     raw = read_table(source)
-    valid, quarantined = validate(source, raw, schema, settings)
+    valid = validate(source, raw, schema, settings)
     write_dictionary(settings.data.dictionary_path, schema, raw)
     del raw  # from here on the typed rows are enough
     labelled = valid[valid[schema.target].notna()]
     # Ignored columns count: equal people with different numbers are two people.
     rows = labelled.drop_duplicates() if rules.drop_duplicates else labelled
     train, test = split_rows(rows, schema.target, rules.split, settings.seed)
-    if len(quarantined) > 0:
-        _write_csv(quarantined, folder / QUARANTINE_NAME)
     files = {}
     for name, part in (("train.csv", train), ("test.csv", test)):
         _write_csv(_as_written(part, schema), folder / name)
@@ -64,7 +60,6 @@ def preprocess(settings: Settings) -> dict[str, Any]:
         "preprocessing": rules.model_dump(mode="json"),
         "seed": settings.seed,
         "removed": {
-            "quarantined": len(quarantined),
             "duplicates": len(labelled) - len(rows),
             "without_target": len(valid) - len(labelled),
         },

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 import yaml
-from pydantic import Field, NaiveDatetime, ValidationError, model_validator
+from pydantic import Field, NaiveDatetime, model_validator
 
-from src.utils.config import Section, Settings, Task, describe, read_yaml
+from src.utils.config import Section, Settings, Task, read_settings
 from src.utils.errors import ConfigError
 from src.utils.files import write_text
 
@@ -116,10 +116,7 @@ def load_schema(path: Path, settings: Settings | None = None) -> DataSchema:
     """Read the data contract; its target must suit the settings, if given."""
     if not path.exists():
         raise ConfigError(f"{path}: file not found; run `make data` to infer it")
-    try:
-        schema = DataSchema.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise ConfigError(describe(error, DataSchema, {}, str(path))) from None
+    schema = read_settings(DataSchema, [path])
     if settings is None:
         return schema
     found, kind = schema.target, schema.columns[schema.target].type

@@ -1,6 +1,6 @@
 """Checking data against the data schema."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from src.utils.errors import DataError
 from src.utils.files import sha256_of, write_json
 
 REPORT_NAME = "data_validation.json"
+MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Violation:
     rule: str
     count: int
     examples: list[dict[str, Any]]
-    rows: list[int] = field(default_factory=list)  # which to set aside would mend it
 
     def __str__(self) -> str:
         examples = ", ".join(f"row {e['row']} {e['value']!r}" for e in self.examples)
@@ -33,39 +33,21 @@ class Violation:
 
 def validate(
     path: Path, raw: pd.DataFrame, schema: DataSchema, settings: Settings
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the typed rows that keep the contract, and the others, as they were read.
-
-    DataError if ``on_violation`` does not set them aside, or that leaves no valid data.
-    """
-    rules = settings.validation
-    violations = find_violations(raw, schema, rules.max_examples)
-    report: dict[str, Any] = {"file": path.name, "sha256": sha256_of(path)}
-    report |= {"rows": len(raw), "valid": not violations}
-    keys = ("column", "rule", "count", "examples")
-    report["violations"] = [{key: getattr(v, key) for key in keys} for v in violations]
+) -> pd.DataFrame:
+    """Return the typed rows, and write a report; DataError if they break a rule."""
+    violations = find_violations(raw, schema)
+    report = {"file": path.name, "sha256": sha256_of(path), "rows": len(raw)}
+    report |= {"valid": not violations}
+    report |= {"violations": [asdict(violation) for violation in violations]}
     write_json(settings.paths.reports / REPORT_NAME, report)
-    of_columns = [violation for violation in violations if not violation.rows]
-    reasons = pd.Series("", raw.index)
-    for violation in violations:
-        reasons[violation.rows] += f"; {violation.column}: {violation.rule}"
-    bad = reasons != ""
-    if of_columns or bad.all() or (bad.any() and rules.on_violation == "fail"):
-        shown = "; ".join(map(str, (of_columns or violations)[: rules.max_examples]))
+    if violations:
+        shown = "; ".join(map(str, violations[:MAX_EXAMPLES]))
         advice = "correct the data or the data schema"
-        if bad.all():
-            advice = f"no row keeps the data schema; {advice}"
-        elif not of_columns:
-            advice += ", or set validation.on_violation to quarantine"
         raise DataError(f"{path}: {len(violations)} broken rules: {shown}; {advice}")
-    notes = pd.DataFrame({"row": raw.index + 1, "violations": reasons.str[2:]})
-    set_aside = pd.concat([notes[bad], raw[bad]], axis="columns")
-    return to_schema_types(raw[~bad], schema), set_aside
+    return to_schema_types(raw, schema)
 
 
-def find_violations(
-    raw: pd.DataFrame, schema: DataSchema, max_examples: int
-) -> list[Violation]:
+def find_violations(raw: pd.DataFrame, schema: DataSchema) -> list[Violation]:
     """Return every rule that rows from ``read_table`` break, with some examples."""
     typed = to_schema_types(raw, schema)
     absent = [name for name in schema.used if name not in typed]
@@ -73,14 +55,13 @@ def find_violations(
     violations = [Violation(name, rule, len(raw), []) for name in absent]
     for name in typed.columns:
         for rule, where in _rules(schema.columns[name], raw[name], typed[name]).items():
-            rows, values = raw.index[where].tolist(), raw[name][where]
+            found = raw[name][where].head(MAX_EXAMPLES)
             examples = [
                 {"row": row + 1, "value": None if pd.isna(value) else str(value)}
-                for row, value in zip(rows[:max_examples], values, strict=False)
+                for row, value in zip(found.index.tolist(), found, strict=True)
             ]
-            blamed = [] if rule.startswith("max_missing") else rows
-            if rows:
-                violations.append(Violation(name, rule, len(rows), examples, blamed))
+            if examples:
+                violations.append(Violation(name, rule, int(where.sum()), examples))
     return violations
 
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from src.evaluation.explanation import ExplanationSettings, audit_explanation
 from src.evaluation.fairness import FairnessSettings, audit_fairness
 from src.evaluation.metrics import Predictions
 from src.evaluation.performance import Audit, Inputs
-from src.utils.config import CONFIG_DIR, Section, Settings, describe, read_yaml
-from src.utils.errors import ConfigError
+from src.utils.config import CONFIG_DIR, Section, Settings, read_settings
+
+AUDIT_CONFIG = CONFIG_DIR / "responsible_ai_config.yaml"
 
 
 class AuditSettings(Section):
@@ -19,14 +18,9 @@ class AuditSettings(Section):
     fairness: FairnessSettings = FairnessSettings()
 
 
-def load_audit_settings(
-    path: Path = CONFIG_DIR / "responsible_ai_config.yaml",
-) -> AuditSettings:
+def load_audit_settings(path: Path = AUDIT_CONFIG) -> AuditSettings:
     """Read the settings; ConfigError names a key that is unknown or of a wrong type."""
-    try:
-        return AuditSettings.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise ConfigError(describe(error, AuditSettings, {}, str(path))) from None
+    return read_settings(AuditSettings, [path])
 
 
 def run_audits(inputs: Inputs, said: Predictions, settings: Settings) -> list[Audit]:

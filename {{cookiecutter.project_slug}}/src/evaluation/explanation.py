@@ -3,7 +3,6 @@
 Contributions are SHAP values (Lundberg and Lee, "A Unified Approach to Interpreting
 Model Predictions", 2017), added up over the numbers that a column became: with the base
 value they sum to what the estimator says (log-odds, a probability or a number).
-Estimators that SHAP has no exact way for are explained on the whole, by permutation.
 """
 
 import warnings
@@ -11,9 +10,8 @@ from copy import copy
 from typing import NamedTuple
 
 import numpy as np
-from pandas import DataFrame, Series
+from pandas import DataFrame
 from pydantic import Field
-from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -25,8 +23,9 @@ from src.utils.config import Section, Settings
 from src.utils.visualization import bar_chart, to_svg
 
 INTRO = """\
-What the model goes by, on {} test rows, by {}. A column that the model goes by need not
-be a cause."""
+What the model goes by, on {} test rows, by SHAP. A column that the model goes by need
+not be a cause."""
+UNEXPLAINED = "SHAP has no exact way to explain a model of this kind."
 
 
 class ExplanationSettings(Section):
@@ -49,37 +48,29 @@ def audit_explanation(
     inputs: Inputs, settings: Settings, chosen: ExplanationSettings
 ) -> Audit:
     """Explain a model on a sample of the test rows."""
-    pipeline, _, schema, train, test, _ = inputs
     rows, background = (
         of.sample(min(size, len(of)), random_state=settings.seed)
-        for of, size in ((test, chosen.rows), (train, chosen.background))
+        for of, size in ((inputs.test, chosen.rows), (inputs.train, chosen.background))
     )
-    found, tables, checks = explain_rows(pipeline, background, rows), [], []
-    if found is not None:
-        how, label, importance = "SHAP", "mean |SHAP value|", found.values.abs().mean()
-        tables = [_row_table(pipeline, found, rows, chosen.top)]
-    else:
-        how, label, X = "permutation", "loss of score", rows[schema.features]
-        kind = object if settings.task == "classification" else float
-        y = rows[schema.target].to_numpy(dtype=kind)
-        shuffled = permutation_importance(pipeline, X, y, random_state=settings.seed)
-        importance = Series(shuffled.importances_mean, index=X.columns)
-    importance = importance.sort_values(ascending=False, kind="stable")
-    sizes = importance.clip(lower=0)  # shuffling may help by chance
-    shares = sizes / (sizes.sum() or 1.0)
-    if limit := chosen.max_share:
-        rule, largest = f"share of {shares.index[0]} in the whole", float(
-            shares.iloc[0]
-        )
-        checks = [Check(rule, largest, limit, largest <= limit)]
+    found, limit = explain_rows(inputs.pipeline, background, rows), chosen.max_share
+    if found is None:
+        checks = [Check("share of one column", None, limit, False)] if limit else []
+        return Audit("explanation", "Explanation", UNEXPLAINED, [], {}, checks, {})
+    importance = found.values.abs().mean().sort_values(ascending=False, kind="stable")
+    shares = importance / (importance.sum() or 1.0)
+    name, largest = str(shares.index[0]), float(shares.iloc[0])
+    rule = f"share of {name} in the whole"
+    checks = [Check(rule, largest, limit, largest <= limit)] if limit else []
     lines = [
         [str(name), format_number(importance.loc[str(name)]), f"{share:.1%}"]
         for name, share in shares.items()
     ]
+    label = "mean |SHAP value|"
+    whole = Table("On the whole", ["column", label, "share"], lines)
+    tables = [whole, _row_table(inputs.pipeline, found, rows, chosen.top)]
     bars = bar_chart(dict(importance.head(15)), "What the model goes by", label)
-    tables.insert(0, Table("On the whole", ["column", label, "share"], lines))
-    pictures, intro = {"importance": to_svg(bars)}, INTRO.format(len(rows), how)
-    content = {"method": how, "importance": dict(importance), "shares": dict(shares)}
+    pictures, intro = {"importance": to_svg(bars)}, INTRO.format(len(rows))
+    content = {"importance": dict(importance), "shares": dict(shares)}
     return Audit("explanation", "Explanation", intro, tables, pictures, checks, content)
 
 

@@ -12,8 +12,8 @@ from pandas import Series
 from scipy import stats
 
 from src.evaluation.metrics import Predictions, encode
-from src.evaluation.performance import Audit, Check, Inputs, Table, slice_masks
-from src.evaluation.report import format_score
+from src.evaluation.performance import Audit, Check, Inputs, Table, slice_names
+from src.evaluation.report import format_number, format_score
 from src.utils.config import Section, Settings
 from src.utils.errors import ConfigError
 
@@ -31,15 +31,16 @@ TWO_CLASSES: dict[str, Measure] = {
     "false_positive_rate": lambda truth, said: said[truth != 1] == 1,
     **CLASSES,
 }
-# The differences with names of their own, as in Fairlearn: the largest of these rates'.
+# Differences with names of their own in Fairlearn: each the largest one of these rates.
 NAMED = {
     "demographic_parity_difference": ["selection_rate"],
     "equalized_odds_difference": ["true_positive_rate", "false_positive_rate"],
 }
 INTRO = """\
 Each sensitive column of config/data_schema.yaml, group by group, with {:.0%} confidence
-intervals. Groups of fewer than {} test rows are left out. A difference whose interval
-holds zero may be chance."""
+intervals. Left out are groups of fewer than {} test rows, and of two classes those that
+hold one. The largest difference has no interval: the largest of several is above zero
+by chance alone. Where the intervals of its two groups overlap, it may be no more."""
 OF_TWO_CLASSES = """
 The selection rate is the share predicted {}; its difference is the demographic parity
 difference. The equalized odds difference is the larger one of the true and the false
@@ -58,21 +59,19 @@ def audit_fairness(
 ) -> Audit:
     """Compare the groups of the sensitive columns on the test rows; ConfigError if a
     limit is set on what is not measured."""
-    measures, evaluation = _measures(said), settings.evaluation
-    known = [*measures, *(name for name, of in NAMED.items() if of[0] in measures)]
+    test, evaluation, two = inputs.test, settings.evaluation, len(said.classes) == 2
+    known = [*_measures(said), *(NAMED if two else ())]
     if unknown := [name for name in chosen.limits if name not in known]:
         problem = f"found {unknown[0]!r}, expected one of: {', '.join(known)}"
         where = "config/responsible_ai_config.yaml: fairness.limits"
         raise ConfigError(f"{where}: {problem}")
     columns: Figures = {}
     tables, checks = [], []
-    test, schema = inputs.test, inputs.schema
-    for name in (column for column in schema.sensitive if column in test):
-        groups = Series("", index=test.index, dtype=object)
-        for label, mask in slice_masks(test[name], schema.columns[name].type).items():
-            if mask.sum() >= max(evaluation.min_slice_rows, 2):
-                groups[mask] = label
-        used = groups != ""
+    for name in (column for column in inputs.schema.sensitive if column in test):
+        groups = slice_names(test[name], inputs.schema.columns[name].type)
+        truth = Series(said.y_true, test.index).groupby(groups, observed=True)
+        enough = truth.size() >= max(evaluation.min_slice_rows, 2)
+        used = groups.isin(enough.index[enough & (truth.nunique() >= 1 + two)])
         if groups[used].nunique() < 2:
             continue  # nothing to compare with
         part = said.take(used.to_numpy())
@@ -81,18 +80,16 @@ def audit_fairness(
         for metric, limit in chosen.limits.items():
             value = found["differences"][metric]["value"]
             rule = f"{'' if metric in NAMED else 'difference of '}{_words(metric)}"
-            held = value is not None and value <= limit
-            checks.append(Check(f"{rule} by {name}", value, limit, held))
+            checks.append(Check(f"{rule} by {name}", value, limit, value <= limit))
     intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)
-    if len(said.classes) == 2:
-        intro += OF_TWO_CLASSES.format(said.classes[1])
+    intro += OF_TWO_CLASSES.format(said.classes[1]) if two else ""
     intro, content = intro if columns else NOTHING, {"columns": columns}
     return Audit("fairness", "Fairness", intro, tables, {}, checks, content)
 
 
 def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures:
-    """Return each measure by group (one value per row), and its largest difference
-    between two groups with the names of these two, all with intervals."""
+    """Return each measure by group (one value per row) with its interval, and its
+    largest difference between two groups with the names of these two."""
     from fairlearn.metrics import MetricFrame, count  # takes long to load
 
     def scored(measure: Measure) -> Callable[[Any, Any], Figures]:
@@ -109,12 +106,14 @@ def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures
         str(group): {**scores, "rows": int(scores["rows"])}
         for group, scores in frame.by_group.iterrows()
     }
-    gaps = {n: _gap({g: of[n] for g, of in by_group.items()}) for n in measures}
-    for name, of in NAMED.items():
-        if of[0] in gaps:  # not defined if one of them is not
-            rates = [gaps[rate] for rate in of]
-            undefined = [gap for gap in rates if gap["value"] is None]
-            gaps[name] = (undefined or sorted(rates, key=lambda gap: gap["value"]))[-1]
+    gaps: Figures = {}
+    for name in measures:
+        order = sorted((of[name]["value"], group) for group, of in by_group.items())
+        (low, least), (high, most) = order[0], order[-1]
+        gaps[name] = {"value": high - low, "most": most, "least": least}
+    if measures is TWO_CLASSES:
+        for name, rates in NAMED.items():
+            gaps[name] = max((gaps[rate] for rate in rates), key=lambda g: g["value"])
     return {"groups": by_group, "differences": gaps}
 
 
@@ -126,8 +125,6 @@ def _measures(p: Predictions) -> dict[str, Measure]:
 
 def _score(values: Any, confidence: float) -> Figures:
     """Return a mean with its interval: for a share that of Wilson (1927), else of t."""
-    if len(values) == 0:
-        return {"value": None, "low": None, "high": None}
     value = float(np.mean(values))
     if values.dtype == bool:
         test = stats.binomtest(int(values.sum()), len(values))
@@ -136,23 +133,6 @@ def _score(values: Any, confidence: float) -> Figures:
         half = stats.sem(values) * stats.t.ppf((1 + confidence) / 2, len(values) - 1)
         low, high = value - half, value + half
     return {"value": value, "low": float(low), "high": float(high)}
-
-
-def _gap(scores: dict[str, Figures]) -> Figures:
-    """Return the difference between the groups with the most and the least.
-
-    Its interval follows from theirs (Newcombe, "Interval estimation for the difference
-    between independent proportions", 1998).
-    """
-    order = sorted((s["value"], g) for g, s in scores.items() if s["value"] is not None)
-    if len(order) < 2:
-        return dict.fromkeys(("value", "low", "high", "most", "least"))
-    (_, least), (_, most) = order[0], order[-1]
-    a, b = scores[most], scores[least]
-    gap = a["value"] - b["value"]
-    low = float(gap - np.hypot(a["value"] - a["low"], b["high"] - b["value"]))
-    high = float(gap + np.hypot(a["high"] - a["value"], b["value"] - b["low"]))
-    return {"value": gap, "low": low, "high": high, "most": most, "least": least}
 
 
 def _words(metric: str) -> str:
@@ -165,8 +145,8 @@ def _tables(name: str, found: Figures) -> list[Table]:
         rows, *scores = of.values()
         groups.append([group, f"{rows:,}", *map(format_score, scores)])
     for metric, gap in found["differences"].items():
-        between = f"{gap['most']} above {gap['least']}" if gap["most"] else "–"
-        gaps.append([_words(metric), format_score(gap), between])
+        between = f"{gap['most']} above {gap['least']}"
+        gaps.append([_words(metric), format_number(gap["value"]), between])
     heads = ["group", *map(_words, of)]
     titles = ["measure", "largest difference", "between"]
     return [Table(name, heads, groups), Table(f"{name}: differences", titles, gaps)]

@@ -1,12 +1,12 @@
 """Metrics of predictions, with bootstrap confidence intervals for those that decide."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn import metrics
 
@@ -135,18 +135,9 @@ def primary_metric(task: Task) -> tuple[str, bool]:
     return name, METRICS[name].higher_is_better
 
 
-def compute_metrics(
-    task: Task,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    probabilities: ArrayLike | None = None,
-    classes: Sequence[str] = (),
-) -> dict[str, float]:
-    """Return the metrics of at least one row, without those that are not defined;
-    ``probabilities`` are of shape (rows, classes)."""
-    given = None if probabilities is None else np.asarray(probabilities, np.float64)
-    y = np.asarray(y_true), np.asarray(y_pred)
-    functions = _functions(encode(Predictions(task, *y, given, tuple(classes))))
+def compute_metrics(predictions: Predictions) -> dict[str, float]:
+    """Return the metrics of at least one row, without those that are not defined."""
+    functions = _functions(encode(predictions))
     values = {name: float(function()) for name, function in functions.items()}
     return {name: value for name, value in values.items() if np.isfinite(value)}
 

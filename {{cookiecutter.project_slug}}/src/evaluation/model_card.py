@@ -16,7 +16,7 @@ from src.models.registry import Registry, Version
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
-from src.utils.files import first_difference, write_text
+from src.utils.files import write_text
 
 
 def card_path(settings: Settings) -> Path:
@@ -48,24 +48,16 @@ def write_card(
 
 
 def check_card(registry: Registry, settings: Settings) -> str:
-    """Hold the card against the champion, and return what was found in one line;
-    DataError if it is not the card of the champion."""
+    """Say that the card is the champion's, or that there is neither; else DataError."""
     path, champion = card_path(settings), registry.at("champion")
-    if champion is None:
-        if path.exists():
-            advice = "remove the card, or run `make promote`"
-            raise DataError(
-                f"{path}: a card, but no champion in the registry; {advice}"
-            )
-        return "no champion yet, and no card"
-    found = path.read_text(encoding="utf-8") if path.exists() else ""
-    expected = render_card(registry, champion, settings)
-    difference = first_difference(found.splitlines(), expected.splitlines())
-    if difference is not None:
-        advice = "run `python -m src.evaluation.model_card` and commit the card"
-        where = f"for version {champion.number}, the champion"
-        raise DataError(f"{path}: {difference} {where}; {advice}")
-    return f"{path}: the card of version {champion.number}, the champion"
+    found = path.read_text(encoding="utf-8") if path.exists() else None
+    expected = render_card(registry, champion, settings) if champion else None
+    if found != expected:
+        advice = "run `python -m src.evaluation.model_card`, and commit the card"
+        if champion is None:
+            advice = "there is no champion: remove it, or run `make promote`"
+        raise DataError(f"{path}: not the card of the champion; {advice}")
+    return f"{path}: the card of the champion" if found else "no champion, and no card"
 
 
 def render_card(registry: Registry, version: Version, settings: Settings) -> str:

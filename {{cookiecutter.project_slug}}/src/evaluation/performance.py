@@ -140,12 +140,13 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
     predictions = predict(inputs.pipeline, test, schema, settings)
     model = measure(predictions, settings, also=settings.gate.thresholds)
     baseline = measure(predict(dummy.pipeline, test, schema, settings), settings)
-    slices = [
-        _slice(name, value, predictions.take(rows.to_numpy(dtype=bool)), settings)
-        for name in dict.fromkeys([*schema.sensitive, *chosen])
-        if name in test.columns
-        for value, rows in slice_masks(test[name], schema.columns[name].type).items()
-    ]
+    slices = []
+    for column in dict.fromkeys([*schema.sensitive, *chosen]):
+        if column in test.columns:
+            names = slice_names(test[column], schema.columns[column].type)
+            for name in names.cat.categories:
+                part = predictions.take((names == name).to_numpy())
+                slices.append(_slice(column, name, part, settings))
     better, classes = improvement(model, baseline, settings), _classes(predictions)
     return Evaluation(predictions, model, baseline, better, classes, slices)
 
@@ -181,31 +182,30 @@ def improvement(
     return Score(value, *metrics.interval(gains, settings))
 
 
-def slice_masks(column: Column, kind: ColumnType) -> dict[str, Column]:
-    """Divide rows into slices by the value of a typed column, as masks by name.
+def slice_names(column: Column, kind: ColumnType) -> Column:
+    """Return the slice that each row is in by a typed column, in the order of a report.
 
     Categories come by frequency; of more than ``MAX_SLICES`` the rarest share a slice.
     Numbers and dates with more than ``MAX_VALUES`` values are cut into quarters of the
-    rows. Missing values come last. Every row is in one slice, and none is empty.
+    rows. Missing values come last.
     """
     present = column.dropna()
-    masks: dict[str, Column] = {}
     if kind == "category":
         counts = present.value_counts().sort_index()
         values = list(counts.sort_values(ascending=False, kind="stable").index)
-        kept = values if len(values) <= MAX_SLICES else values[: MAX_SLICES - 1]
-        masks = {value: column == value for value in kept}
-        if len(kept) < len(values):
-            masks[OTHERS] = column.notna() & ~column.isin(kept)
-    elif present.nunique() <= MAX_VALUES:
-        values = sorted(present.unique())
-        masks = {_text(value, kind): column == value for value in values}
+        kept = len(values) if len(values) <= MAX_SLICES else MAX_SLICES - 1
+        names = {v: v if k < kept else OTHERS for k, v in enumerate(values)}
     else:
-        edges = present.quantile([0.25, 0.5, 0.75]).unique()
-        for _, part in present.groupby(np.searchsorted(edges, present, side="left")):
-            name = f"{_text(part.min(), kind)} to {_text(part.max(), kind)}"
-            masks[name] = column.between(part.min(), part.max())
-    return masks if len(present) == len(column) else masks | {MISSING: column.isna()}
+        values = sorted(present.unique())
+        names = {value: _text(value, kind) for value in values}
+        if len(values) > MAX_VALUES:
+            edges = present.quantile([0.25, 0.5, 0.75]).unique()
+            for _, part in pd.Series(values).groupby(np.searchsorted(edges, values)):
+                both = f"{names[part.iloc[0]]} to {names[part.iloc[-1]]}"
+                names |= dict.fromkeys(part, both)
+    order = pd.CategoricalDtype([*dict.fromkeys(names.values()), MISSING])
+    sliced = column.map(names).astype(object).fillna(MISSING).astype(order)
+    return sliced.cat.remove_unused_categories()
 
 
 def _text(value: Any, kind: ColumnType) -> str:
@@ -230,13 +230,9 @@ def _classes(p: Predictions) -> list[dict[str, Any]]:
     """Return the result for each class that is actual or predicted of some row."""
     if p.task == "regression":
         return []
-    coded = metrics.encode(p)
-    present = np.union1d(coded.y_true, coded.y_pred)
-    found = precision_recall_fscore_support(
-        coded.y_true, coded.y_pred, labels=present, zero_division=0
-    )
-    return [
-        {"label": coded.classes[k], "rows": int(rows)}
-        | {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
-        for k, precision, recall, f1, rows in zip(present, *found, strict=True)
-    ]
+    labels = sorted({*p.y_true, *p.y_pred}, key=[*metrics.encode(p).classes].index)
+    options: Any = {"labels": labels, "zero_division": 0}
+    found = precision_recall_fscore_support(p.y_true, p.y_pred, **options)
+    names = ("label", "precision", "recall", "f1", "rows")
+    lines = zip(labels, *(figures.tolist() for figures in found), strict=True)
+    return [dict(zip(names, line, strict=True)) for line in lines]

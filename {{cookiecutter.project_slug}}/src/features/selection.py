@@ -42,9 +42,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         reasons = {str(name): self._unusable(X[name]) for name in X}
         self.dropped_ = {name: why for name, why in reasons.items() if why}
         usable = X.drop(columns=list(self.dropped_))
-        numbers = usable.select_dtypes("number")
-        self._drop_repeated_numbers(numbers)
-        self._drop_repeated_categories(usable.drop(columns=numbers.columns))
+        self._drop_repeated_numbers(usable.select_dtypes("number"))
         self.features_ = [name for name in X if name not in self.dropped_]
         if not self.features_:
             said = "; ".join(f"{name!r}: {why}" for name, why in self.dropped_.items())
@@ -87,12 +85,3 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
             if twins:
                 limit = f"correlation {self.max_correlation} or more"
                 self.dropped_[name] = f"it repeats {twins[0]!r} ({limit})"
-
-    def _drop_repeated_categories(self, categories: pd.DataFrame) -> None:
-        """Leave out what has the same values as an earlier one, in other words."""
-        seen: dict[bytes, str] = {}
-        for name in map(str, categories):
-            codes = pd.factorize(categories[name])[0].tobytes()
-            if codes in seen:
-                self.dropped_[name] = f"it repeats {seen[codes]!r}"
-            seen.setdefault(codes, name)

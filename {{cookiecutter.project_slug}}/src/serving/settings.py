@@ -3,17 +3,15 @@
 A variable ``SERVING_<KEY>`` wins over the file ``.env``, which wins over the YAML file.
 """
 
-import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 
 from src.utils import config
-from src.utils.errors import ConfigError
 
 ENV_PREFIX = "SERVING_"
+SERVING_CONFIG = config.CONFIG_DIR / "serving_config.yaml"
 
 
 class ServingSettings(config.Section):
@@ -38,25 +36,6 @@ class ServingSettings(config.Section):
         return [key.strip().encode() for key in text.split(",") if key.strip()]
 
 
-def load_serving_settings(
-    path: Path = config.CONFIG_DIR / "serving_config.yaml",
-) -> ServingSettings:
-    """Read the settings of the service; an empty variable sets nothing.
-
-    Raises:
-        ConfigError: If the file is missing, or a key is unknown or of the wrong type;
-            it names each such key and where it was set.
-    """
-    merged: dict[str, Any] = config.read_yaml(path)
-    origin: dict[tuple[str, ...], str] = {(key,): str(path) for key in merged}
-    dotenv = (str(config.ENV_FILE), dotenv_values(config.ENV_FILE))
-    for source, variables in (dotenv, ("environment", os.environ)):
-        for name, value in variables.items():
-            if name.startswith(ENV_PREFIX) and value:
-                key = name.removeprefix(ENV_PREFIX).lower()
-                merged[key], origin[(key,)] = value, source
-    try:
-        return ServingSettings.model_validate(merged)
-    except ValidationError as error:
-        problem = config.describe(error, ServingSettings, origin, str(path))
-        raise ConfigError(problem) from None
+def load_serving_settings(path: Path = SERVING_CONFIG) -> ServingSettings:
+    """Read the settings; ConfigError names each wrong key, and where it was set."""
+    return config.read_settings(ServingSettings, [path], ENV_PREFIX, str)

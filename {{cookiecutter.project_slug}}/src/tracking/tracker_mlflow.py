@@ -122,8 +122,8 @@ def log_training(
             with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True):
                 mlflow.log_params(trial["params"])
                 mlflow.set_tag("state", trial["state"])
-                for step, value in enumerate(trial["intermediate"]):
-                    mlflow.log_metric("value", value, step)
+                if trial["value"] is not None:
+                    mlflow.log_metric("value", trial["value"])
         with TemporaryDirectory() as folder:
             copy_model(path, Path(folder) / path.name)
             mlflow.log_artifacts(folder, "saved")

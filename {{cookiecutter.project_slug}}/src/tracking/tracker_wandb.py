@@ -68,8 +68,7 @@ def log_training(
             folds = DataFrame(list(fold_scores))
             active.log({"folds": wandb.Table(dataframe=folds)})
         if record["search"]:
-            trials = DataFrame(record["search"]["trials"])
-            trials = trials.astype({"params": str, "intermediate": str})
+            trials = DataFrame(record["search"]["trials"]).astype({"params": str})
             active.log({"trials": wandb.Table(dataframe=trials)})
         artifact = wandb.Artifact(f"{active.project}-model", "model")
         for file in (path, record_path(path), export_path(path)):

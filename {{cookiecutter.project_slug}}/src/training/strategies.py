@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import joblib
-import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from src.evaluation.metrics import primary_metric
 from src.models.base import BaseModel
-from src.training.validation import Scores, cross_validate, make_folds
+from src.training.validation import Scores, cross_validate, make_folds, summarise
 from src.utils.config import RangeSettings, Settings
 from src.utils.errors import ConfigError, DataError, ProjectError, reported
 
@@ -90,23 +89,6 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         import optuna
 
         folds = make_folds(self.settings, y_train)
-
-        def score(trial: optuna.Trial) -> float:
-            params = {name: _suggest(trial, name, r) for name, r in self.space.items()}
-            candidate = model.with_params(**params)
-            scores: list[Scores] = []
-            for step, fold in enumerate(folds):
-                scores += cross_validate(candidate, X_train, y_train, [fold], **kwargs)
-                known = [found[self.metric] for found in scores if self.metric in found]
-                if not known:
-                    raise DataError(f"{self.metric} is not defined in the first folds")
-                mean = float(np.mean(known))
-                trial.report(mean, step)
-                if step + 1 < len(folds) and trial.should_prune():
-                    raise optuna.TrialPruned
-            trial.set_user_attr("scores", scores)
-            return mean
-
         with self._study((X_train, y_train, kwargs)) as study:
             done = sum(trial.state.is_finished() for trial in study.trials)
             for number in tqdm(range(done, self.settings.search.trials), "search"):
@@ -116,10 +98,14 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                     seed=self.settings.seed + number, constant_liar=False
                 )
                 trial = study.ask()
+                params = {n: _suggest(trial, n, r) for n, r in self.space.items()}
                 try:
-                    study.tell(trial, score(trial))
-                except optuna.TrialPruned:
-                    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                    candidate = model.with_params(**params)
+                    scores = cross_validate(candidate, X_train, y_train, folds, **kwargs)
+                    if self.metric not in (found := summarise(scores)):
+                        raise DataError(f"{self.metric} is not defined in any fold")
+                    trial.set_user_attr("scores", scores)
+                    study.tell(trial, found[self.metric]["mean"])
                 except ProjectError as error:
                     logger.warning("trial %d: %s", number, error)
                     study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -148,7 +134,6 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                     storage=f"sqlite:///{path}",
                     study_name=joblib.hash((data, chosen, str(self.space))),
                     direction="maximize" if self.higher_is_better else "minimize",
-                    pruner=optuna.pruners.MedianPruner(n_warmup_steps=1),
                     load_if_exists=True,
                 )
                 study.get_trials()
@@ -168,7 +153,6 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 "params": trial.params,
                 "value": trial.value,
                 "state": trial.state.name.lower(),
-                "intermediate": list(trial.intermediate_values.values()),
             }
             for number, trial in enumerate(finished)
         ]

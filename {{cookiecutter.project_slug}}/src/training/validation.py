@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame, Series
 from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
-from src.evaluation.metrics import compute_metrics
+from src.evaluation.metrics import Predictions, compute_metrics
 from src.models.base import BaseModel
 from src.utils.config import Settings
 from src.utils.errors import DataError
@@ -55,9 +55,10 @@ def cross_validate(
 
 def measure(model: BaseModel, X: DataFrame, y: Series) -> Scores:
     """Return the metrics of a fitted model on rows ``X`` with the target ``y``."""
-    probabilities = model.predict_proba(X)
-    predicted, labels = model.predict(X), model.classes
-    return compute_metrics(model.task, y.to_numpy(), predicted, probabilities, labels)
+    said, probabilities = model.predict(X), model.predict_proba(X)
+    return compute_metrics(
+        Predictions(model.task, y.to_numpy(), said, probabilities, model.classes)
+    )
 
 
 def summarise(scores: Sequence[Scores]) -> dict[str, Scores]:

@@ -7,9 +7,9 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from dotenv import dotenv_values
@@ -29,6 +29,7 @@ ENV_NAME = "MLOPS_ENV"
 Task = Literal["classification", "regression"]
 Strategy = Literal["standard", "cross_validation", "hyperparameter_search"]
 ProjectPath = Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)]
+Model = TypeVar("Model", bound=BaseModel)
 Origin = Mapping[tuple[str, ...], str]  # the file that set a key, by the key's path
 
 
@@ -49,11 +50,6 @@ class DataSettings(Section):
     target: str
     schema_path: ProjectPath = CONFIG_DIR / "data_schema.yaml"
     dictionary_path: ProjectPath = DOCS_DIR / "data_dictionaries/data_dictionary.md"
-
-
-class ValidationSettings(Section):
-    on_violation: Literal["fail", "quarantine"] = "fail"
-    max_examples: int = Field(default=5, ge=1)
 
 
 class SplitSettings(Section):
@@ -157,7 +153,6 @@ class Settings(Section):
     task: Task
     seed: int = Field(default=42, ge=0)
     data: DataSettings
-    validation: ValidationSettings = ValidationSettings()
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     features: FeatureSettings = FeatureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -177,22 +172,35 @@ def load_settings(
     env_config: Path | None = None,
 ) -> Settings:
     """Read the settings; ConfigError names every wrong key, and where it was set."""
-    dotenv = dotenv_values(ENV_FILE)
-    env = os.environ.get(ENV_NAME) or dotenv.get(ENV_NAME) or "dev"
+    env = os.environ.get(ENV_NAME) or dotenv_values(ENV_FILE).get(ENV_NAME) or "dev"
     env_config = env_config or CONFIG_DIR / f"env/{env}.yaml"
     files = (pipeline_config, model_config, env_config)
-    layers = [(str(file), read_yaml(file)) for file in files]
-    layers += _variables(dotenv, str(ENV_FILE))
-    layers += _variables(os.environ, "environment")
+    return read_settings(Settings, files, ENV_PREFIX)
+
+
+def read_settings(
+    model: type[Model],
+    files: Sequence[Path],
+    prefix: str | None = None,
+    parse: Callable[[str], Any] = yaml.safe_load,
+) -> Model:
+    """Read settings from YAML files and, with a prefix, from variables.
+
+    ``parse`` reads the values of variables; an empty one sets nothing.
+    """
+    layers: list[tuple[str, Any]] = [(str(file), read_yaml(file)) for file in files]
+    if prefix:
+        layers += _variables(dotenv_values(ENV_FILE), str(ENV_FILE), prefix, parse)
+        layers += _variables(os.environ, "environment", prefix, parse)
     merged: dict[str, Any] = {}
     origin: dict[tuple[str, ...], str] = {}
     for name, layer in layers:
         _merge(merged, layer, name, origin)
     try:
-        return Settings.model_validate(merged)
+        return model.model_validate(merged)
     except ValidationError as error:
-        where = " or ".join(str(file) for file in files)
-        raise ConfigError(describe(error, Settings, origin, where)) from None
+        where = " or ".join(map(str, files))
+        raise ConfigError(_describe(error, model, origin, where)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -209,7 +217,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def describe(
+def _describe(
     error: ValidationError, model: type[BaseModel], origin: Origin, default: str
 ) -> str:
     """Say in one line what is wrong with which key of which file, else of default."""
@@ -240,16 +248,18 @@ def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _variables(env: Mapping[str, str | None], name: str) -> Iterator[tuple[str, Any]]:
+def _variables(
+    env: Mapping[str, str | None], name: str, prefix: str, parse: Callable[[str], Any]
+) -> Iterator[tuple[str, Any]]:
     """Yield ``name`` and each setting among variables, nested as in the YAML files."""
     for variable, text in sorted(env.items()):
-        if not variable.startswith(ENV_PREFIX) or variable == ENV_NAME or text is None:
+        if not variable.startswith(prefix) or variable == ENV_NAME or not text:
             continue
         try:
-            value: Any = yaml.safe_load(text)
+            value = parse(text)
         except yaml.YAMLError:
             value = text
-        for key in reversed(variable.removeprefix(ENV_PREFIX).lower().split("__")):
+        for key in reversed(variable.removeprefix(prefix).lower().split("__")):
             value = {key: value}
         yield name, value
 

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,3 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 digest of a file, as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def first_difference(found: Sequence[str], expected: Sequence[str]) -> str | None:
-    """Say in which line two texts differ first, and how; None if they do not."""
-    for number, pair in enumerate(zip_longest(found, expected), 1):
-        if pair[0] != pair[1]:
-            ours, theirs = ("no line" if line is None else repr(line) for line in pair)
-            return f"line {number}: found {ours}, expected {theirs}"
-    return None

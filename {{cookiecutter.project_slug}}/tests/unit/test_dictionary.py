@@ -1,14 +1,12 @@
-"""The data dictionary that people read: what it says, and that it stays true."""
+"""The data dictionary that people read."""
 
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from src.data.dictionary import check_dictionary, write_dictionary
+from src.data.dictionary import write_dictionary
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema, write_schema
-from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring
 
@@ -30,28 +28,18 @@ def test_it_says_what_the_schema_asks_for_and_what_the_data_hold(
     lines = (tmp_path / "a.md").read_text().splitlines()
     assert lines[0] == r"# Data dictionary: Pets \| \<b\>"
     assert [line for line in lines if line.startswith("| `")] == [
-        "| `age` | integer | feature | from 0 to 30 unique |  |",
-        r"| `owner` | category | feature |  | Who \*feeds\* it. |",
-        "| `kind` | category | target | `cat`, `` `x` `` |  |",
-        "| `gone` | number | ignored |  |  |",
-        "| `age` | 50.0% | 1 to 12 |",
-        "| `owner` | 0.0% | 3 distinct, such as `Bo`, `Al`, `Cy` |",
-        "| `kind` | 0.0% |  |",
-        "| `gone` | absent |  |",
+        "| `age` | integer | feature | from 0 to 30 unique | 50.0% | 1 to 12 |  |",
+        "| `owner` | category | feature |  | 0.0% | 3 distinct, such as `Bo`, `Al`, `Cy` "
+        r"| Who \*feeds\* it. |",
+        "| `kind` | category | target | `cat`, `` `x` `` | 0.0% |  |  |",
+        "| `gone` | number | ignored |  | absent |  |  |",
     ]
 
 
-def test_a_run_follows_the_schema_and_the_check_notices_if_none_did(
-    make_project: ProjectMaker,
-) -> None:
+def test_a_run_writes_what_the_schema_says_by_now(make_project: ProjectMaker) -> None:
     settings = make_project(rows=60)
     schema = bring(settings)
-    with pytest.raises(DataError, match="data_dictionary.md: line 1: found no line"):
-        check_dictionary(settings)
-    preprocess(settings)
-    assert "the dictionary of" in check_dictionary(settings)
     described = schema.model_copy(update={"description": "Reviewed."})
     write_schema(described, settings.data.schema_path)
-    problem = "line 6: found .*, expected 'Reviewed.*run `make data`"
-    with pytest.raises(DataError, match=problem):
-        check_dictionary(settings)
+    preprocess(settings)
+    assert "\nReviewed.\n" in settings.data.dictionary_path.read_text(encoding="utf-8")

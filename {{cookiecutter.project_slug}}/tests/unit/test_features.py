@@ -85,9 +85,6 @@ def test_a_column_may_be_absent_only_if_it_may_have_gaps() -> None:
         pytest.param([f"id{k}" for k in range(ROWS)], "no value", id="identifier"),
         pytest.param(NUMBER, "repeats 'kept'", id="same number"),
         pytest.param(3 - 2 * NUMBER, "repeats 'kept'", id="linear in another"),
-        pytest.param(
-            np.where(CATEGORY == "a", "eins", "zwei"), "repeats 'words'", id="words"
-        ),
     ],
 )
 def test_a_useless_feature_is_left_out_and_the_reason_said(

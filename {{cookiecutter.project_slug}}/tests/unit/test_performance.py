@@ -171,11 +171,15 @@ def ranked(rows: int = 200, seed: int = 0) -> Predictions:
 def test_the_metrics_of_a_small_example_are_those_of_paper_and_pencil() -> None:
     probabilities = [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]]
     truth, said = ["no", "no", "yes", "yes"], ["no", "yes", "yes", "no"]
-    found = compute_metrics("classification", truth, said, probabilities, ["no", "yes"])
+    labels = np.array(truth), np.array(said)
+    found = compute_metrics(
+        Predictions("classification", *labels, np.array(probabilities), ("no", "yes"))
+    )
     assert found["roc_auc"] == 3 / 4
     assert found["accuracy"] == found["balanced_accuracy"] == 0.5
     assert found["brier"] == pytest.approx((0.01 + 0.36 + 0.04 + 0.49) / 4)
-    numbers = compute_metrics("regression", [1.0, 2.0, 6.0], [1.0, 3.0, 4.0])
+    both = np.array([1.0, 2.0, 6.0]), np.array([1.0, 3.0, 4.0])
+    numbers = compute_metrics(Predictions("regression", *both))
     assert numbers["mae"] == 1 and numbers["median_absolute_error"] == 1
     assert numbers["rmse"] == pytest.approx((5 / 3) ** 0.5)
 
@@ -187,7 +191,8 @@ def test_what_is_not_defined_is_left_out_with_the_reason(
     found = measure(p.take(p.y_true == "yes"), make_project())
     assert found.undefined == {"roc_auc": ONE_CLASS, "average_precision": ONE_CLASS}
     assert "accuracy" in found.scores
-    assert "r2" not in compute_metrics("regression", [1e9, 1e9], [1e9, 1e9 + 4])
+    constant = Predictions("regression", np.full(2, 1e9), np.array([1e9, 1e9 + 4]))
+    assert "r2" not in compute_metrics(constant)
 
 
 def test_the_metrics_that_decide_have_intervals_that_hold_them(
