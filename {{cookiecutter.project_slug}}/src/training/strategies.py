@@ -100,8 +100,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 trial = study.ask()
                 params = {n: _suggest(trial, n, r) for n, r in self.space.items()}
                 try:
-                    candidate = model.with_params(**params)
-                    scores = cross_validate(candidate, X_train, y_train, folds, **kwargs)
+                    tried = model.with_params(**params)
+                    scores = cross_validate(tried, X_train, y_train, folds, **kwargs)
                     if self.metric not in (found := summarise(scores)):
                         raise DataError(f"{self.metric} is not defined in any fold")
                     trial.set_user_attr("scores", scores)

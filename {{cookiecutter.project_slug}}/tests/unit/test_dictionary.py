@@ -29,8 +29,8 @@ def test_it_says_what_the_schema_asks_for_and_what_the_data_hold(
     assert lines[0] == r"# Data dictionary: Pets \| \<b\>"
     assert [line for line in lines if line.startswith("| `")] == [
         "| `age` | integer | feature | from 0 to 30 unique | 50.0% | 1 to 12 |  |",
-        "| `owner` | category | feature |  | 0.0% | 3 distinct, such as `Bo`, `Al`, `Cy` "
-        r"| Who \*feeds\* it. |",
+        "| `owner` | category | feature |  | 0.0% "
+        r"| 3 distinct, such as `Bo`, `Al`, `Cy` | Who \*feeds\* it. |",
         "| `kind` | category | target | `cat`, `` `x` `` | 0.0% |  |  |",
         "| `gone` | number | ignored |  | absent |  |  |",
     ]
