@@ -56,7 +56,6 @@ def write_report(
         search=inputs.record["search"],
         slice_metrics=[name for name in SLICE_METRICS if name in content["metrics"]],
         pictures=pictures,
-        slice_pictures=slice_pictures(evaluation),
         audits=audits,
         decision=decision,
     )
@@ -170,22 +169,6 @@ def model_pictures(p: Predictions) -> dict[str, str]:
     probability = p.probabilities[np.arange(len(best)), best]
     calibration = draw.calibration_curve(p.y_true == names[best], probability, subject)
     return pictures | {"calibration": to_svg(calibration)}
-
-
-def slice_pictures(evaluation: Evaluation) -> dict[str, str]:
-    """Return the primary metric of the slices of each column, where it is defined."""
-    name, _ = primary_metric(evaluation.predictions.task)
-    rows: dict[str, list[Any]] = {part.column: [] for part in evaluation.slices}
-    for part in evaluation.slices:
-        if part.measurement and name in part.measurement.scores:
-            rows[part.column].append((part.value, *part.measurement.scores[name]))
-    label, whole = METRICS[name].label, evaluation.model.scores.get(name)
-    return {
-        name: (
-            to_svg(draw.interval_chart(of, whole.value, label)) if whole and of else ""
-        )
-        for name, of in rows.items()
-    }
 
 
 def _scores(measured: Measurement) -> dict[str, Any]:

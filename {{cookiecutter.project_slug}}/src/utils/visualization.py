@@ -5,11 +5,10 @@ A notebook shows the figures, and the report embeds them with :func:`to_svg`.
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -87,24 +86,12 @@ def prediction_error(actual: ArrayLike, predicted: ArrayLike, kind: str) -> Figu
 
 
 @mpl.rc_context(STYLE)
-def interval_chart(rows: Sequence[Any], whole: float, label: str) -> Figure:
-    """Draw name, value, low and high end (None without one) of groups, beside all."""
-    figure, axes = _rows([row[0] for row in rows], "", 7.6)
-    _, values, low, high = zip(*rows, strict=True)
-    ends = np.array([low, high], dtype=np.float64) - np.array(values)
-    error = np.maximum(ends * [[-1.0], [1.0]], 0)  # what is missing is not drawn
-    axes.errorbar(values, range(len(rows)), xerr=error, fmt="o", capsize=3)
-    axes.axvline(whole, color="gray", linestyle="--", label="all test rows")
-    axes.set(xlabel=label)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
-    return figure
-
-
-@mpl.rc_context(STYLE)
 def bar_chart(values: Mapping[str, float], title: str, label: str) -> Figure:
     """Draw a number for each of some names, from top to bottom as they come."""
-    figure, axes = _rows(list(values), title, 4.8)
+    figure, axes = _canvas(title, (4.8, max(1.6, 0.9 + 0.3 * len(values))))
     axes.barh(range(len(values)), list(values.values()))
+    axes.set_yticks(range(len(values)), [_short(name) for name in values])
+    axes.invert_yaxis()  # from top to bottom
     axes.set(xlabel=label)
     return figure
 
@@ -122,14 +109,6 @@ def to_svg(figure: Figure) -> str:
 def _canvas(title: str, size: tuple[float, float] = (4.8, 4.0)) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.add_subplot(title=title)
-
-
-def _rows(names: Sequence[str], title: str, width: float) -> tuple[Figure, Axes]:
-    """Return an empty figure with a line for each name, from top to bottom."""
-    figure, axes = _canvas(title, (width, max(1.6, 0.9 + 0.3 * len(names))))
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    return figure, axes
 
 
 def _short(label: str) -> str:  # a long label would leave no room for the picture
