@@ -1,6 +1,6 @@
 """Audits of a model beyond its metrics: none so far.
 
-An audit is a section of the report; the gate holds a challenger against its checks.
+An audit is a section of the report; the gate holds a challenger to its rules.
 """
 
 from src.evaluation.metrics import Predictions

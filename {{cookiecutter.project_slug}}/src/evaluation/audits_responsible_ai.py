@@ -24,7 +24,7 @@ def load_audit_settings(path: Path = AUDIT_CONFIG) -> AuditSettings:
 
 
 def run_audits(inputs: Inputs, said: Predictions, settings: Settings) -> list[Audit]:
-    """Return what the audits of a model find; the gate holds their checks."""
+    """Return what the audits of a model find; the gate holds their rules."""
     chosen = load_audit_settings()
     explanation = audit_explanation(inputs, settings, chosen.explanation)
     return [explanation, audit_fairness(inputs, said, settings, chosen.fairness)]

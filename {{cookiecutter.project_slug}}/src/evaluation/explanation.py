@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from src.evaluation.metrics import Floats
-from src.evaluation.performance import Audit, Check, Inputs, Table
+from src.evaluation.performance import Audit, Inputs, Rule, Table
 from src.evaluation.report import format_number
 from src.models.artifact import estimator_of
 from src.utils.config import Section, Settings
@@ -53,14 +53,16 @@ def audit_explanation(
         for of, size in ((inputs.test, chosen.rows), (inputs.train, chosen.background))
     )
     found, limit = explain_rows(inputs.pipeline, background, rows), chosen.max_share
+    expected = f"at most {limit:g}" if limit else ""
     if found is None:
-        checks = [Check("share of one column", None, limit, False)] if limit else []
-        return Audit("explanation", "Explanation", UNEXPLAINED, [], {}, checks, {})
+        rule = Rule("share of one column", "not explained", expected, False)
+        rules = [rule] if limit else []
+        return Audit("explanation", "Explanation", UNEXPLAINED, [], {}, rules, {})
     importance = found.values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
     name, largest = str(shares.index[0]), float(shares.iloc[0])
-    rule = f"share of {name} in the whole"
-    checks = [Check(rule, largest, limit, largest <= limit)] if limit else []
+    what = f"share of {name} in the whole"
+    rules = [Rule(what, f"{largest:.4g}", expected, largest <= limit)] if limit else []
     lines = [
         [str(name), format_number(importance.loc[str(name)]), f"{share:.1%}"]
         for name, share in shares.items()
@@ -71,7 +73,7 @@ def audit_explanation(
     bars = bar_chart(dict(importance.head(15)), "What the model goes by", label)
     pictures, intro = {"importance": to_svg(bars)}, INTRO.format(len(rows))
     content = {"importance": dict(importance), "shares": dict(shares)}
-    return Audit("explanation", "Explanation", intro, tables, pictures, checks, content)
+    return Audit("explanation", "Explanation", intro, tables, pictures, rules, content)
 
 
 def explain_rows(

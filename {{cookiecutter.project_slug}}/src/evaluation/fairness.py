@@ -12,7 +12,7 @@ from pandas import Series
 from scipy import stats
 
 from src.evaluation.metrics import Predictions, encode
-from src.evaluation.performance import Audit, Check, Inputs, Table, slice_names
+from src.evaluation.performance import Audit, Inputs, Rule, Table, slice_names
 from src.evaluation.report import format_number, format_score
 from src.utils.config import Section, Settings
 from src.utils.errors import ConfigError
@@ -66,7 +66,7 @@ def audit_fairness(
         where = "config/responsible_ai_config.yaml: fairness.limits"
         raise ConfigError(f"{where}: {problem}")
     columns: Figures = {}
-    tables, checks = [], []
+    tables, rules = [], []
     for name in (column for column in inputs.schema.sensitive if column in test):
         groups = slice_names(test[name], inputs.schema.columns[name].type)
         truth = Series(said.y_true, test.index).groupby(groups, observed=True)
@@ -79,12 +79,13 @@ def audit_fairness(
         tables += _tables(name, found)
         for metric, limit in chosen.limits.items():
             value = found["differences"][metric]["value"]
-            rule = f"{'' if metric in NAMED else 'difference of '}{_words(metric)}"
-            checks.append(Check(f"{rule} by {name}", value, limit, value <= limit))
+            what = f"{'' if metric in NAMED else 'difference of '}{_words(metric)}"
+            both = f"{value:.4g}", f"at most {limit:g}"
+            rules.append(Rule(f"{what} by {name}", *both, value <= limit))
     intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)
     intro += OF_TWO_CLASSES.format(said.classes[1]) if two else ""
     intro, content = intro if columns else NOTHING, {"columns": columns}
-    return Audit("fairness", "Fairness", intro, tables, {}, checks, content)
+    return Audit("fairness", "Fairness", intro, tables, {}, rules, content)
 
 
 def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures:

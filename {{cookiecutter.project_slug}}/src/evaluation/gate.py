@@ -4,19 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from src.evaluation.metrics import METRICS, Measurement, primary_metric
-from src.evaluation.performance import Check, Evaluation, improvement
+from src.evaluation.performance import Audit, Evaluation, Rule, improvement
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
 from src.utils.markdown import escape, table
-
-
-class Rule(NamedTuple):
-    """What is asked, what the challenger has and should have, and whether it holds."""
-
-    name: str
-    found: str
-    expected: str
-    passed: bool
 
 
 class Decision(NamedTuple):
@@ -58,10 +49,10 @@ class Decision(NamedTuple):
 def decide(
     challenger: Evaluation,
     champion: Measurement | None,
-    checks: Sequence[Check],
+    audits: Sequence[Audit],
     settings: Settings,
 ) -> Decision:
-    """Hold a challenger against ``gate`` of the settings, the checks of its audits, and
+    """Hold a challenger against ``gate`` of the settings, the rules of its audits, and
     the champion's measurement on the same rows, if there is one; ConfigError if a limit
     is set for a metric that there is not."""
     gate, model, verdict = settings.gate, challenger.model, challenger.verdict
@@ -89,10 +80,7 @@ def decide(
         if unmeasured:
             label, which = METRICS[name].label, ", ".join(unmeasured)
             notes.append(f"{label} was not measured where {which}.")
-    for name, figure, limit, passed in checks:
-        found = "not defined" if figure is None else f"{figure:.4g}"
-        rules.append(Rule(name, found, f"at most {limit:g}", passed))
-    return Decision(rules, notes)
+    return Decision(rules + [rule for audit in audits for rule in audit.rules], notes)
 
 
 def _limit(name: str, where: str, measured: Measurement, limit: float) -> Rule:

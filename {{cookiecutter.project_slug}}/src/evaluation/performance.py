@@ -49,12 +49,12 @@ class SliceResult(NamedTuple):
     measurement: Measurement | None  # too few rows are not measured
 
 
-class Check(NamedTuple):
-    """A figure (None if not defined) that must not be above a limit of the owner's."""
+class Rule(NamedTuple):
+    """What is asked of a model, what it has and should have, and whether it holds."""
 
     name: str
-    value: float | None
-    limit: float
+    found: str
+    expected: str
     passed: bool
 
 
@@ -67,14 +67,14 @@ class Table(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """A section of the report beyond the metrics, with limits that the gate holds."""
+    """A section of the report beyond the metrics, with rules that the gate holds."""
 
     name: str
     title: str
     intro: str
     tables: list[Table]
     pictures: dict[str, str]  # SVG by name
-    checks: list[Check]
+    rules: list[Rule]
     content: dict[str, Any]  # all figures, as JSON can hold them
 
 

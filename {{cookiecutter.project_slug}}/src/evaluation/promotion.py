@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from src.evaluation.audits import run_audits
-from src.evaluation.gate import Decision, Rule, decide
+from src.evaluation.gate import Decision, decide
 from src.evaluation.metrics import Measurement, measure
 from src.evaluation.model_card import check_owner, write_card
-from src.evaluation.performance import Inputs, evaluate, load_inputs, predict
+from src.evaluation.performance import Inputs, Rule, evaluate, load_inputs, predict
 from src.evaluation.report import write_report
 from src.models.artifact import load_model, load_record
 from src.models.registry import Registry, Version
@@ -55,8 +55,7 @@ def promote(
     evaluation = evaluate(inputs, settings)
     audits = run_audits(inputs, evaluation.predictions, settings)
     theirs, rules, notes = _measure_champion(registry, champion, inputs, settings)
-    checks = [check for audit in audits for check in audit.checks]
-    decision = decide(evaluation, theirs, checks, settings)
+    decision = decide(evaluation, theirs, audits, settings)
     decision.rules.extend(rules)
     decision.notes.extend(notes)
     report = write_report(evaluation, audits, inputs, settings, decision)

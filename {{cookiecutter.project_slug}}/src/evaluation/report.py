@@ -106,7 +106,7 @@ def summarise(
         "audits": {
             audit.name: {
                 "title": audit.title,
-                "checks": [check._asdict() for check in audit.checks],
+                "rules": [rule._asdict() for rule in audit.rules],
                 "tables": [table._asdict() for table in audit.tables],
             }
             | audit.content

@@ -5,7 +5,7 @@ import pytest
 
 from src.evaluation.gate import Decision, decide
 from src.evaluation.metrics import Measurement, Predictions, Score, measure
-from src.evaluation.performance import Check, Evaluation, SliceResult, improvement
+from src.evaluation.performance import Audit, Evaluation, SliceResult, improvement
 from src.utils.config import Settings
 from tests.conftest import ProjectMaker
 
@@ -28,7 +28,7 @@ def judged(
     challenger: Predictions,
     champion: Predictions | None = None,
     slices: list[SliceResult] | None = None,
-    checks: tuple[Check, ...] = (),
+    audits: tuple[Audit, ...] = (),
 ) -> Decision:
     """Return the decision on a challenger, beside a baseline that knows nothing."""
     y, half = challenger.y_true, np.full((len(challenger.y_true), 2), 0.5)
@@ -37,7 +37,7 @@ def judged(
     better = improvement(model, baseline, settings)
     evaluation = Evaluation(challenger, model, baseline, better, [], slices or [])
     theirs = measure(champion, settings) if champion else None
-    return decide(evaluation, theirs, checks, settings)
+    return decide(evaluation, theirs, audits, settings)
 
 
 def failed(decision: Decision) -> list[str]:

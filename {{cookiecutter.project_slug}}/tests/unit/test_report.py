@@ -7,7 +7,7 @@ import pytest
 
 from scripts import evaluation as command
 from src.data.preprocessing import preprocess
-from src.evaluation.performance import Audit, Check, Evaluation, Table
+from src.evaluation.performance import Audit, Evaluation, Rule, Table
 from src.evaluation.performance import evaluate, load_inputs
 from src.evaluation.report import write_report
 from src.training.train import train
@@ -50,9 +50,9 @@ def test_the_evaluation_is_said_and_reported(
 def test_audits_and_the_same_bytes_each_time(make_project: ProjectMaker) -> None:
     settings, model, test = trained(make_project, "classification")
     inputs = load_inputs(model, test, settings)
-    checks = [Check("limit", 0.3, 0.2, False)]
+    rules = [Rule("limit", "0.3", "at most 0.2", False)]
     tables = [Table("a table", ["head"], [["<i>cell</i>"]])]
-    audit = Audit("x", "An audit", "Intro.", tables, {}, checks, {"figure": 1})
+    audit = Audit("x", "An audit", "Intro.", tables, {}, rules, {"figure": 1})
     found: list[tuple[bytes, bytes]] = []
     for _ in range(2):
         evaluation: Evaluation = evaluate(inputs, settings)

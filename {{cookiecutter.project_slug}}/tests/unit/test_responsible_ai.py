@@ -67,9 +67,9 @@ def test_a_limit_on_groups_is_held_or_not_and_small_groups_are_left_out(
     for limit in (0.001, 0.999):
         limits = {"limits": {"selection_rate": limit}}
         _, fairness = audited(settings, monkeypatch, fairness=limits)
-        (check,) = fairness.checks
-        assert check.name == "difference of selection rate by city"
-        assert check.passed is (limit > 0.5)
+        (rule,) = fairness.rules
+        assert rule.name == "difference of selection rate by city"
+        assert rule.passed is (limit > 0.5)
         assert [*fairness.content["columns"]["city"]["groups"]] == [
             "Cairo",
             "Lima",
@@ -86,8 +86,8 @@ def test_what_the_model_goes_by_is_ranked_told_and_limited(
     found, _ = audited(make_project(), monkeypatch, explanation=limits)
     assert next(iter(found.content["shares"])) == "income"
     assert sum(found.content["shares"].values()) == pytest.approx(1)
-    (check,) = found.checks
-    assert "share of income" in check.name and not check.passed
+    (rule,) = found.rules
+    assert "share of income" in rule.name and not rule.passed
     whole, single = found.tables
     assert whole.rows[0][0] == "income"
     assert [row[1] for row in single.rows][::2] == ["yes", "no"]
