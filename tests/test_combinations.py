@@ -66,8 +66,7 @@ def test_predictions_agree_with_real_projects(model: Model, tmp_path: Path) -> N
         folder = tmp_path / name
         for source in filter(os.path.splitext, TYPED["data_source"]):
             if "://" not in source:
-                columns = [*TYPED["target_column"], "income", "bikers", "age"]
-                write_table(folder / source, columns)
+                write_table(folder / source, [*TYPED["target_column"], "age"])
         return folder
 
     cookies = Cookies(str(template), output, os.environ["COOKIECUTTER_CONFIG"])
@@ -110,9 +109,21 @@ BREAKS = {
     ),
     "quotes of people break yaml": (
         "config/settings.yaml",
-        "cookiecutter.__quoted",
+        "cookiecutter.__escaped",
         "cookiecutter.project_name",
-        "config/settings.yaml: sequence entries are not allowed here",
+        "config/settings.yaml: while parsing a block mapping",
+    ),
+    "answer without quotes in yaml": (
+        "config/settings.yaml",
+        "greeting: [warm, hello]",
+        "greeting: [{{ cookiecutter.greeting }}, hello]",
+        "config/settings.yaml: line 3: an answer without quotes [greeting=warm",
+    ),
+    "answer without quotes among words": (
+        ".github/workflows/tests.yml",
+        "run: make help",
+        "run: make help {{ cookiecutter.ci ~ ' twice' }}",
+        ".github/workflows/tests.yml: line 13: an answer without quotes [ci=github",
     ),
     "import of a pruned module": (
         "src/config.py",

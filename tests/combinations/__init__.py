@@ -13,6 +13,7 @@ model      what cookiecutter and the hooks make of given answers
 kinds      which tool checks which file
 texts      the distinct texts of a file, over its questions
 hygiene    blank lines, trailing spaces, left-over Jinja
+quoting    each answer in YAML in quotes
 parsers    what a Python library can read and check
 linters    the command-line tools
 facts      what holds under some answers and not under others

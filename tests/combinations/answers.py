@@ -37,14 +37,14 @@ TYPED = {
 # The answers that decline what a question offers.
 DECLINING = {"none", "no"}
 
-# Pairs of values that the generator refuses, as (questions, predicate). The hook
-# says why: the sample data sets have no other target than their own.
+# Pairs of values that the generator refuses, as (questions, predicate). The hook says
+# why: the sample data sets have no other target than their own, other data not theirs.
 Refusal = tuple[tuple[str, ...], Callable[[Assignment, dict[str, Any]], bool]]
 REFUSED: list[Refusal] = [
     (
         ("data_source", "target_column"),
-        lambda answers, defaults: answers["data_source"] == "sample"
-        and answers["target_column"] != defaults["target_column"],
+        lambda answers, defaults: (answers["data_source"] == "sample")
+        != (answers["target_column"] == defaults["target_column"]),
     ),
 ]
 

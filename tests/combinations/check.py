@@ -9,6 +9,7 @@ from tests.combinations import hygiene, parsers
 from tests.combinations.linters import Linters
 from tests.combinations.model import Model, Problem, shown
 from tests.combinations.pins import check_pins
+from tests.combinations.quoting import unquoted_answers
 from tests.combinations.references import check_references
 from tests.combinations.texts import distinct_texts, fenced_commands
 from tests.combinations.words import traces
@@ -75,6 +76,7 @@ def check(template: Path) -> Report:
     texts |= fenced_commands(texts)
     problems = [*model.problems, *problems]
     problems += hygiene.left_over_jinja(model) + hygiene.python_with_jinja(model)
+    problems += unquoted_answers(model)
     with tempfile.TemporaryDirectory() as folder:
         with Linters(Path(folder)).start(model, texts) as linters:
             for text, assignment in texts.items():

@@ -11,7 +11,7 @@ QUESTIONS = """{
   "project_slug": "{{ cookiecutter.project_name | slugify or 'mini' }}",
   "greeting": ["warm", "none"],
   "ci": ["github", "none"],
-  "__quoted": "{{ cookiecutter.project_name | tojson }}",
+  "__escaped": "{{ (cookiecutter.project_name | tojson)[1:-1] }}",
   "_jinja2_env_vars": {"trim_blocks": true, "lstrip_blocks": true}
 }
 """
@@ -27,7 +27,7 @@ FILES = {
     ".flake8": "[flake8]\nmax-line-length = 88\n",
     ".env.example": "MINI_LEVEL=info\n",
     "config/settings.yaml": """\
-name: {{ cookiecutter.__quoted }}
+name: "{{ cookiecutter.__escaped }}"
 {% if cookiecutter.greeting == 'warm' %}
 greeting: [warm, hello]
 {% endif %}
