@@ -13,6 +13,8 @@ record of it, which is removed here.
 
 import json
 import os
+import shlex
+import sys
 
 # What every way of serving has, whatever its framework.
 SERVICE = [
@@ -215,6 +217,26 @@ def prune(table, answers, existing):
             os.rename(path, landing)
 
 
+def next_steps(answers):
+    """Return where the project is, and what to do there first."""
+    folder = os.getcwd()
+    # The schema of data of one's own is inferred by the first run, and reviewed then.
+    first = "data" if answers["__sample"] == "none" else "pipeline"
+    commands = f"  cd {shlex.quote(folder)}\n  make setup\n  make {first}"
+    return f"{folder} is there. Next:\n{commands}"
+
+
+def is_update(answers):
+    """Tell whether cruft compares, as in pre_gen_project.py: nobody works there."""
+    if "_commit" not in answers:
+        return False
+    import tempfile
+
+    above, project = os.path.split(os.path.realpath("."))
+    temporary = os.path.realpath(tempfile.gettempdir())
+    return os.path.dirname(above) == temporary and os.listdir(above) == [project]
+
+
 def main():
     """Prune the project in the current folder."""
     # JSON never holds three quotes in a row, so that it fits between these.
@@ -223,6 +245,9 @@ def main():
         existing = set(json.load(file))
     os.remove(RECORD)
     prune(OWNED_PATHS, answers, existing)
+    if not is_update(answers):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the path is any text
+        print(next_steps(answers))
 
 
 if __name__ == "__main__":

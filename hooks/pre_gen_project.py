@@ -26,12 +26,28 @@ EXAMPLES = {
     "target_column": "churned",
 }
 SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-EMAIL = re.compile(r"[^@\s<>()\[\],;:\"\\]+@[\w-]+(\.[\w-]+)+")
-URL = re.compile(r"https?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
+# As setuptools takes it: ASCII, and each dot between two characters that are none.
+ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+EMAIL = re.compile(rf"{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})+", re.IGNORECASE | re.ASCII)
+URL = re.compile(
+    r"https?://(\[[\da-f:.]+\]|[^\s/?#:@\[\]]+)(:\d+)?(/\S*)?", re.IGNORECASE
+)
+# A user or password before the host, or a parameter that is named as secrets are.
+SECRET = re.compile(
+    r"://[^/?#]*@|[?&#;]([^=&#;]*(token|secret|passw|signature|credential|api[-_]?key)"
+    r"[^=&#;]*|sig|pwd|auth|key)=",
+    re.IGNORECASE,
+)
 # These end a line, or are no characters at all, for a YAML or a TOML file.
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 SEPARATORS = ",;\t|"  # of a CSV file, as src/data/ingestion.py of the project reads it
 TABLE = "a CSV, CSV.gz or Parquet file"
+TOO_OLD = """
+No project was generated. This template needs Cookiecutter 2.1 or newer, and this one
+is older. Install one that is: pip install --upgrade cookiecutter
+
+Below, Cookiecutter tells in its way that it stopped."""
 # Written for post_gen_project.py, which names it too.
 RECORD = ".cookiecutter-existing.json"
 
@@ -42,6 +58,8 @@ class BadData(Exception):
 
 def text_problem(question, answer):
     """Return the rule that a free text breaks, or None."""
+    if not isinstance(answer, str):
+        return "text, in a YAML file between quotes; YAML reads this as something else"
     if any(
         unicodedata.category(character) in UNPRINTABLE or character in "\ufffe\uffff"
         for character in answer
@@ -79,7 +97,10 @@ def slug_problem(slug, taken):
 def email_problem(email):
     """Return the rule that an e-mail address breaks, or None."""
     if len(email) > 254 or not EMAIL.fullmatch(email):
-        return "an e-mail address: name@domain, at most 254 characters"
+        return (
+            "an e-mail address: name@domain, at most 254 characters, all of them "
+            "ASCII, no dot at an end or beside another dot"
+        )
     return None
 
 
@@ -142,33 +163,59 @@ def data_problems(answers):
     """Return (question, rule) for what is wrong with the data and its target."""
     source, target = answers["data_source"], answers["target_column"]
     standard = answers["__sample_target"]
-    if source == "sample":
+    if source.lower() == "sample":
         if target == standard:
             return []
         rule = (
             f"{standard!r} with the sample and this task; other data need data_source"
         )
         return [("target_column", rule)]
-    if "://" in source:
-        if URL.fullmatch(source):
-            return []
-        return [("data_source", "a URL begins with http:// or https:// and a host")]
-    if "_commit" in answers:
-        # Cruft renders elsewhere and later, where the file need not be.
+    if is_update(answers):
         return []
+    if "://" in source:
+        return url_problems(source)
     # A relative path counts from the folder in which the project is generated.
     path = os.path.join(os.pardir, os.path.expanduser(source))
     try:
         columns = read_header(path)
     except BadData as error:
         return [("data_source", str(error))]
-    if columns is None or target in columns:
+    if columns is None or (target and target in columns):
         return []
-    listed = ", ".join(map(shown, columns[:20])) + (", ..." if columns[20:] else "")
+    named = [column for column in columns if column]
+    listed = ", ".join(map(shown, named[:20])) + (", ..." if named[20:] else "")
     rule = f"a column of {shown(source)}: {listed}"
     if target == standard:
         rule += f" ({target!r} is the sample's; say which column of yours to predict)"
     return [("target_column", rule)]
+
+
+def url_problems(source):
+    """Return (question, rule) for what is wrong with a URL."""
+    if SECRET.search(source):
+        rule = (
+            "a URL without user, password or token, as files keep it; give the whole "
+            "one to the project, in its .env: MLOPS_DATA__SOURCE=https://..."
+        )
+        return [("data_source", rule)]
+    if URL.fullmatch(source):
+        return []
+    return [("data_source", "a URL begins with http:// or https:// and a host")]
+
+
+def is_update(answers):
+    """Tell whether cruft renders this to compare it with a project that it updates.
+
+    It does so in an empty folder for temporary files, elsewhere and later than the
+    project was made: where the data need not be. ``cruft create`` renders in place.
+    """
+    if "_commit" not in answers:
+        return False
+    import tempfile
+
+    above, project = os.path.split(os.path.realpath("."))
+    temporary = os.path.realpath(tempfile.gettempdir())
+    return os.path.dirname(above) == temporary and os.listdir(above) == [project]
 
 
 def find_problems(answers):
@@ -177,15 +224,20 @@ def find_problems(answers):
         question: text_problem(question, answers[question]) for question in EXAMPLES
     }
     slug, email = answers["project_slug"], answers["author_email"]
-    rules["project_slug"] = slug_problem(slug, answers["_taken_slugs"].split())
-    rules["author_email"] = email_problem(email)
-    if not rules["data_source"] and not rules["target_column"]:
-        rules.update(data_problems(answers))
+    if isinstance(slug, str):
+        rules["project_slug"] = slug_problem(slug, answers["_taken_slugs"].split())
+    rules["author_email"] = rules["author_email"] or email_problem(email)
+    is_missing = answers["target_column"] == ""
+    if is_missing:
+        rules["target_column"] = "the name of a column of your data, to be predicted"
+    if not rules["data_source"] and (is_missing or not rules["target_column"]):
+        rules.update(data_problems(answers))  # names the columns that there are
     return [(question, rule) for question, rule in rules.items() if rule]
 
 
 def shown(answer):
     """Return an answer with what cannot be printed escaped, and not too long."""
+    answer = str(answer)
     printable = "".join(
         (
             character
@@ -194,6 +246,8 @@ def shown(answer):
         )
         for character in answer
     )
+    if SECRET.search(printable):  # a log may keep what is said here
+        printable = re.sub(r"(//)[^/?#]*(@)|(?<=[?&#;]).*", r"\1...\2", printable)
     return printable if len(printable) <= 100 else printable[:97] + "..."
 
 
@@ -213,6 +267,14 @@ def report(problems, answers):
     )
 
 
+def is_too_old(answers):
+    """Tell whether Cookiecutter left a private variable as it is in its file.
+
+    Versions 1.7 do, and would then make a project of such variables.
+    """
+    return "{" in answers["__license"]
+
+
 def record_existing():
     """Write down what the folder holds before rendering, for post_gen_project.py."""
     existing = [
@@ -228,6 +290,9 @@ def main():
     """Check the answers; the current folder is the project's, still empty."""
     # JSON never holds three quotes in a row, so that it fits between these.
     answers = json.loads(r"""{{ cookiecutter | tojson }}""")
+    if is_too_old(answers):
+        print(TOO_OLD, file=sys.stderr)
+        return 1
     problems = find_problems(answers)
     if problems:
         print(report(problems, answers), file=sys.stderr)

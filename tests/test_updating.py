@@ -63,8 +63,11 @@ def test_a_project_is_brought_to_a_newer_template(
 ) -> None:
     answers = json.dumps(ANSWERS)
     arguments = ["--no-input", "--extra-context", answers, "--output-dir", "."]
-    cruft(tmp_path, "create", str(template), *arguments)
+    (tmp_path / "gone.csv").write_text("a,y\n1,2\n")
+    created = cruft(tmp_path, "create", str(template), *arguments)
     project = tmp_path / "followed"
+    assert f"{project} is there." in created
+    (tmp_path / "gone.csv").unlink()
     run(project, "git", "init", "--quiet")
     readme = project / "README.md"
     readme.write_text(readme.read_text(encoding="utf-8") + "\nMine.\n", "utf-8")
@@ -78,7 +81,8 @@ def test_a_project_is_brought_to_a_newer_template(
     (folder / "src" / "serving" / "static" / "new.txt").write_text("New.\n")
     (folder / "docs" / "new.md").write_text("{{ cookiecutter.license }}\n")
     commit(template, "Second revision")
-    cruft(project, "update", "--skip-apply-ask")
+    updated = cruft(project, "update", "--skip-apply-ask")
+    assert "is there." not in updated, "nobody works where cruft compares"
 
     state = json.loads((project / ".cruft.json").read_text())
     assert state["commit"] != first
@@ -94,3 +98,32 @@ def test_a_project_is_brought_to_a_newer_template(
         "docs/new.md",
     }
     cruft(project, "check")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "refused"),
+    [
+        ("gone.csv", "y", "gone.csv does not"),
+        ("own.csv", "z", "a column of own.csv: a, y"),
+        ("own.csv", "y", None),
+        ("{folder}/own.csv", "z", "own.csv: a, y"),
+        ("{folder}/own.csv", "y", None),
+    ],
+)
+def test_data_are_checked_where_cruft_creates_a_project(
+    template: Path, tmp_path: Path, source: str, target: str, refused: str | None
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/own.csv").write_text("a,y\n1,2\n")
+    data = {
+        "data_source": source.format(folder=tmp_path / "mine"),
+        "target_column": target,
+    }
+    given = ["--no-input", "--extra-context", json.dumps(ANSWERS | data)]
+    command = [sys.executable, "-m", "cruft", "create", str(template), *given]
+    created = subprocess.run(
+        command, cwd=tmp_path / "mine", capture_output=True, text=True, check=False
+    )
+    assert (created.returncode != 0) is (refused is not None), created.stderr
+    assert (refused or "") in created.stderr
+    assert (tmp_path / "mine/followed").exists() is (refused is None)
