@@ -224,8 +224,7 @@ def find_problems(answers):
         question: text_problem(question, answers[question]) for question in EXAMPLES
     }
     slug, email = answers["project_slug"], answers["author_email"]
-    if isinstance(slug, str):
-        rules["project_slug"] = slug_problem(slug, answers["_taken_slugs"].split())
+    rules["project_slug"] = slug_problem(slug, answers["_taken_slugs"].split())
     rules["author_email"] = rules["author_email"] or email_problem(email)
     is_missing = answers["target_column"] == ""
     if is_missing:

@@ -1,11 +1,15 @@
 """The questions, what follows from an answer, and free text that comes out intact."""
 
 import json
+import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from cookiecutter.generate import generate_context
+from cookiecutter.utils import create_env_with_context
 from markdown_it import MarkdownIt
 
 from tests.generating import (
@@ -106,6 +110,147 @@ def test_a_relative_path_counts_from_where_the_project_is_generated(
     source: str, configured: str
 ) -> None:
     assert answered(data_source=source)["__source"] == configured
+
+
+@pytest.mark.parametrize("output", [".", "elsewhere/deep", "{folder}/elsewhere"])
+def test_a_relative_path_counts_from_the_output_folder_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / output.format(folder=tmp_path)
+    (folder / "data").mkdir(parents=True)
+    (folder / "data/own.csv").write_text("a,y\n1,2\n")
+    answers = {"data_source": "data/own.csv", "target_column": "y"}
+    given = [f"{question}={answer}" for question, answer in answers.items()]
+    finished = cookiecutter("-o", output.format(folder=tmp_path), *given)
+    assert finished.returncode == 0, finished.stderr
+    project = folder / "my-ml-project"
+    settings = yaml.safe_load((project / "config/pipeline_config.yaml").read_bytes())
+    assert (project / settings["data"]["source"]).resolve() == folder / "data/own.csv"
+
+
+def test_one_data_file_beside_the_shell_is_not_one_beside_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("a,y\n1,2\n")
+    answers = ["data_source=own.csv", "target_column=y"]
+    finished = cookiecutter("-o", "elsewhere", *answers)
+    assert finished.returncode == 1
+    assert f"{tmp_path / 'elsewhere/own.csv'} does not" in finished.stderr
+
+
+def test_only_the_sample_offers_a_column_to_predict() -> None:
+    assert answered()["target_column"] == "income"
+    assert answered(task="regression")["target_column"] == "bikers"
+    assert answered(data_source="own.csv")["target_column"] == ""
+
+
+# What is said after generation, and nothing besides.
+
+
+@pytest.mark.parametrize(
+    ("answers", "first"),
+    [({}, "make pipeline"), (OWN_DATA, "make data")],
+    ids=["sample", "own data"],
+)
+def test_generation_says_where_the_project_is_and_three_commands(
+    tmp_path: Path, answers: dict[str, str], first: str
+) -> None:
+    given = [f"{question}={answer}" for question, answer in answers.items()]
+    folder = tmp_path / "a 'b' ü"
+    finished = cookiecutter("-o", str(folder), *given)
+    project = folder / "my-ml-project"
+    path, *commands = finished.stdout.splitlines()
+    assert finished.stderr == ""
+    assert path == f"{project} is there. Next:"
+    assert commands == [
+        f"  cd {shlex.quote(str(project))}",
+        "  make setup",
+        f"  {first}",
+    ]
+    in_turn = f"{commands[0]} && make -n setup && make -n {first.split()[1]}"
+    subprocess.run(["bash", "-c", in_turn], check=True, capture_output=True)
+
+
+def test_generation_succeeds_where_its_path_cannot_be_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    finished = cookiecutter("-o", str(tmp_path / "ü"))
+    assert finished.returncode == 0, finished.stderr
+    assert "\\xfc/my-ml-project is there." in finished.stdout
+
+
+# What somebody sees whose answer Cookiecutter itself does not take, as docs/answers.md
+# says: no hook has a say in these.
+
+
+def test_a_choice_in_another_case_is_refused_by_cookiecutter_with_the_choices(
+    tmp_path: Path,
+) -> None:
+    finished = cookiecutter("-o", str(tmp_path), "serving=FastAPI")
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == (
+        "ValueError: FastAPI provided for choice variable serving, but the choices are "
+        "['fastapi', 'flask', 'bentoml', 'none']."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_question_that_is_not_asked_is_passed_over_by_cookiecutter(
+    tmp_path: Path,
+) -> None:
+    assert files(generate(tmp_path / "a", servin="none")) == files(
+        generate(tmp_path / "b")
+    )
+
+
+@pytest.mark.parametrize("choice", ["responsible_ai: no", "python_version: 3.13"])
+def test_a_choice_without_quotes_in_a_file_is_dropped_with_all_that_follow(
+    choice: str,
+) -> None:
+    given = yaml.safe_load(f"{choice}\nlicense: Proprietary")
+    file = str(TEMPLATE / "cookiecutter.json")
+    with pytest.warns(UserWarning, match="Invalid default received"):
+        context = generate_context(file, default_context=given)
+    assert context["cookiecutter"]["license"][0] == "MIT"
+    question, _, answer = choice.partition(": ")
+    given[question] = answer
+    context = generate_context(file, default_context=given)
+    assert context["cookiecutter"]["license"][0] == "Proprietary"
+
+
+def test_such_a_file_is_refused_where_warnings_are_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "team.yaml"
+    settings.write_text("default_context:\n  responsible_ai: no\n")
+    monkeypatch.setenv("PYTHONWARNINGS", "error::UserWarning")
+    how = ("-o", str(tmp_path / "out"), "--config-file", str(settings))
+    assert "Invalid default received" in cookiecutter(*how).stderr
+    assert not (tmp_path / "out").exists()
+
+
+# Text that YAML reads as something else.
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["on", "off", "yes", "no", "true", "false", "null", "y", "2020-01-01", "1_000"]
+    + ["1e3", "0x1f", "0o17", "017", "12", "1-2", "nan", "2020"],
+)
+def test_a_name_that_yaml_reads_as_something_else_stays_text(text: str) -> None:
+    environment = create_env_with_context({"cookiecutter": QUESTIONS})
+    file = FOLDER / "config/pipeline_config.yaml"
+    template = environment.from_string(file.read_text(encoding="utf-8"))
+    for name in (text, text.title(), text.upper()):
+        answers = answered(project_name=name, project_slug=text, description=name)
+        assert HOOK.find_problems(answers) == []
+        settings = yaml.safe_load(template.render(cookiecutter=answers))
+        assert settings["project"] == {"name": name, "description": name}
+        assert settings["registry"]["model"] == text
+        assert settings["tracking"]["experiment"] == text
 
 
 # Free text. What a file quotes is read back with the parser of its format.

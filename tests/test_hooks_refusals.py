@@ -1,14 +1,31 @@
 """Bad answers: refused all at once, in plain lines, with nothing left on disk."""
 
 import gzip
+import io
+import itertools
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from cookiecutter.utils import create_env_with_context
+from setuptools import Distribution
+from setuptools.config.pyprojecttoml import apply_configuration
 
-from tests.generating import TEMPLATE, answered, cookiecutter, load_hook
+from tests.generating import (
+    FOLDER,
+    NASTY,
+    TEMPLATE,
+    answered,
+    clean_template,
+    cookiecutter,
+    files,
+    load_hook,
+    typed,
+)
 
 HOOK = load_hook("pre_gen_project")
 STANDARD = answered()
@@ -18,7 +35,7 @@ COSTLY |= {"subprocess", "tempfile", "typing", "urllib.parse"}
 URL = {"data_source": "https://example.com/a.csv", "target_column": "y"}
 
 
-def problems(**answers: str) -> dict[str, str]:
+def problems(**answers: object) -> dict[str, str]:
     """Return question -> rule for what is refused of some answers."""
     return dict(HOOK.find_problems(STANDARD | answered(**answers)))
 
@@ -46,7 +63,11 @@ def test_good_answers_pass() -> None:
         ("description", "a\ud800b", "control"),
         ("author_name", "", "not empty"),
         ("author_name", "a" * 201, "at most 200"),
-        ("target_column", "", "not empty"),
+        ("target_column", " ", "not empty"),
+        ("target_column", "", "'income' with the sample"),
+        ("author_email", "", "not empty"),
+        ("author_email", "a@example.com\n", "one line"),
+        ("author_email", "a\x7f@example.com", "control"),
         ("data_source", "", "not empty"),
     ],
 )
@@ -91,16 +112,120 @@ def test_other_slugs_pass(slug: str) -> None:
 
 @pytest.mark.parametrize(
     "email",
-    ["", "x", "x@y", "@example.com", "x@", "a b@example.com", 'a"@example.com']
-    + ["x@example..com", "a@b@example.com", "x" * 250 + "@example.com", "a\\@b.com"],
+    ["x", "x@y", "@example.com", "x@", "a b@example.com", 'a"@example.com']
+    + ["x@example..com", "a@b@example.com", "x" * 250 + "@example.com", "a\\@b.com"]
+    + ["müller@example.de", "a..b@example.com", "anna.@example.com", ".a@example.com"]
+    + ["a@exämple.de", "a@-example.com", "a@example-.com", "a@example.com."]
+    + ["\u212ate@example.com", "kate@example.com (work)"],
 )
 def test_an_email_address_that_is_none_is_refused(email: str) -> None:
     assert "name@domain" in problems(author_email=email)["author_email"]
 
 
-@pytest.mark.parametrize("email", ["o'neil+ml@mail.example.org", "müller@exämple.de"])
+@pytest.mark.parametrize(
+    "email",
+    ["o'neil+ml@mail.example.org", "A.B-c_d@EXAMPLE.com", "{a|b}!#$%&*/=?^`~@x.io"]
+    + ["mueller@xn--exmple-cua.de", "1@2.example"],
+)
 def test_unusual_email_addresses_pass(email: str) -> None:
-    assert problems(author_email=email) == {}
+    assert problems(author_email=typed(email)) == {}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> "Built":
+    """What setuptools makes of an author and an e-mail address."""
+    return Built(tmp_path_factory.mktemp("built"))
+
+
+class Built:
+    """The metadata of a generated project, built by setuptools itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "pyproject.toml"
+        for name in ("README.md", "LICENSE"):
+            (folder / name).write_text("Here.\n", encoding="utf-8")
+        environment = create_env_with_context({"cookiecutter": STANDARD})
+        text = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
+        self.template = environment.from_string(text)
+
+    def __call__(self, **answers: str) -> str:
+        """Return the metadata of a project with these answers."""
+        text = self.template.render(cookiecutter=STANDARD | answers)
+        self.file.write_text(text, encoding="utf-8")
+        metadata = io.StringIO()
+        project = apply_configuration(Distribution(), self.file)
+        project.metadata.write_pkg_file(metadata)
+        return metadata.getvalue()
+
+
+LOCALS = ["a", "a.b", "a..b", ".a", "a.", "a b", "ä", "a\t", "a,b", "a:b", "(a)", "<a>"]
+LOCALS += [
+    "a+b",
+    "o'neil",
+    "a/b",
+    "a=b",
+    "{a}",
+    "a@b",
+    '"a b"',
+    "a\u212a",
+    "",
+    "-",
+    "%s",
+]
+DOMAINS = [
+    "b.c",
+    "b",
+    "b..c",
+    ".b.c",
+    "b.c.",
+    "-b.c",
+    "ö.de",
+    "b_c.de",
+    "b c.de",
+    "[::1]",
+]
+DOMAINS += [
+    "xn--x-1fa.de",
+    "b.c\x7f",
+    "b.c (d)",
+    "b,c.d",
+    "127.0.0.1",
+    "B-2.example",
+    "",
+]
+
+
+def test_whatever_email_address_passes_is_one_that_setuptools_takes(
+    built: Built,
+) -> None:
+    accepted = 0
+    for local, domain in itertools.product(LOCALS, DOMAINS):
+        email = f"{local}@{domain}"
+        if "author_email" in dict(
+            HOOK.find_problems(STANDARD | {"author_email": email})
+        ):
+            continue
+        accepted += 1
+        assert f"<{email}>" in built(author_email=email)
+    assert accepted > 20
+
+
+@pytest.mark.parametrize("email", ["müller@example.de", "a..b@example.com", "a.@b.com"])
+def test_setuptools_refuses_what_the_hook_refuses_for_its_sake(
+    built: Built, email: str
+) -> None:
+    with pytest.raises(Exception, match="ASCII|dot|Invalid"):
+        built(author_email=email)
+
+
+@pytest.mark.parametrize(
+    "author", [NASTY, 'Ann "A" O\'Neil', "A, B & Co.", "<a@b.c>", "Zoë \\", "@", "年"]
+)
+def test_any_author_is_one_that_setuptools_takes(built: Built, author: str) -> None:
+    answers = answered(author_name=typed(author))
+    assert HOOK.find_problems(answers) == []
+    escaped = answers["__escaped_author_name"]
+    assert "Author-email: " in built(__escaped_author_name=escaped)
 
 
 # Data. The hook runs in the project's folder; a relative path counts from above it.
@@ -181,7 +306,37 @@ def test_a_target_that_the_data_lack_is_refused_with_the_columns(folder: Path) -
     found = problems(data_source="a.csv", target_column="y")
     assert found == {"target_column": "a column of a.csv: a, b"}
     found = problems(data_source="a.csv")
+    assert found == {"target_column": "a column of a.csv: a, b"}
+    found = problems(data_source="a.csv", target_column="income")
     assert "a column of a.csv: a, b ('income' is the sample's" in found["target_column"]
+    (folder / "unnamed.csv").write_bytes(b",b\n1,2\n")
+    found = problems(data_source="unnamed.csv")
+    assert found == {"target_column": "a column of unnamed.csv: b"}
+
+
+@pytest.mark.parametrize("source", ["https://example.com/a.csv", "table.parquet"])
+def test_a_target_that_was_not_named_is_refused_where_columns_cannot_be_seen(
+    source: str, folder: Path
+) -> None:
+    (folder / "table.parquet").write_bytes(GOOD["table.parquet"])
+    found = problems(data_source=source)
+    assert found == {
+        "target_column": "the name of a column of your data, to be predicted"
+    }
+
+
+def test_a_target_that_was_not_named_is_refused_together_with_the_data(
+    folder: Path,
+) -> None:
+    assert set(problems(data_source="a.csv")) == {"data_source", "target_column"}
+
+
+@pytest.mark.parametrize("source", ["SAMPLE", "Sample"])
+def test_the_word_sample_is_taken_in_any_case(source: str) -> None:
+    assert problems(data_source=source) == {}
+    answers = answered(data_source=source)
+    assert answers["__source"] == STANDARD["__source"]
+    assert answers["target_column"] == "income"
 
 
 def test_the_sample_has_no_other_target_than_its_own() -> None:
@@ -194,16 +349,75 @@ def test_the_sample_has_no_other_target_than_its_own() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://example.com/a.csv", "s3://bucket/a.csv", "https://", "http:///a", "://"],
+    ["ftp://example.com/a.csv", "s3://bucket/a.csv", "https://", "http:///a", "://"]
+    + ["https://user:sec/ret@example.com/a.csv", "http://localhost:x/a.csv"],
 )
 def test_an_address_that_is_no_web_address_is_refused(url: str) -> None:
     assert "http://" in problems(data_source=url, target_column="y")["data_source"]
 
 
-def test_an_update_by_cruft_does_not_ask_for_the_data_again() -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8000/a.csv", "https://[::1]:80/a.csv", "HTTPS://example.com"]
+    + ["https://cdn.example.com/team/data@1.2/a.csv?key_column=id&page=2#part"],
+)
+def test_other_web_addresses_pass(url: str) -> None:
+    assert problems(data_source=url, target_column="y") == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://ann:hush@example.com/a.csv", "https://hush@example.com", "ftp://a:hush@b"]
+    + [
+        f"https://example.com/a.csv?v=1&{name}=hush"
+        for name in ("token", "X-Amz-Signature", "sig", "api_key", "PASSWORD", "key")
+    ],
+)
+def test_a_secret_in_an_address_is_refused_with_where_to_put_it_and_not_said_again(
+    url: str,
+) -> None:
+    answers = STANDARD | {"data_source": url, "target_column": "y"}
+    found = HOOK.find_problems(answers)
+    assert "MLOPS_DATA__SOURCE" in dict(found)["data_source"]
+    said = HOOK.report(found, answers)
+    assert "hush" not in said
+    assert "data_source: '" + url.partition("//")[0] in said
+
+
+def test_an_update_by_cruft_does_not_ask_for_the_data_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = answered(data_source="gone.csv", target_column="y")
     assert HOOK.find_problems(answers)
-    assert HOOK.find_problems(answers | {"_commit": "c0ffee"}) == []
+    made_by_cruft = answers | {"_commit": "c0ffee"}
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "tmp1/project").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "tmp1/project")
+    assert HOOK.find_problems(made_by_cruft) == []
+    assert HOOK.find_problems(answers), "Cookiecutter made this one"
+    (tmp_path / "tmp1/neighbour").mkdir()
+    assert HOOK.find_problems(made_by_cruft), "cruft created this one, for good"
+
+
+@pytest.mark.parametrize(
+    "question", [name for name in HOOK.EXAMPLES if name != "project_slug"]
+)
+@pytest.mark.parametrize("answer", [True, False, None, {"a": "b"}])
+def test_an_answer_that_is_no_text_is_refused_with_what_yaml_needs(
+    question: str, answer: object
+) -> None:
+    found = HOOK.find_problems(STANDARD | {question: answer})
+    assert "between quotes" in dict(found)[question]
+    assert f"  {question}: '" in HOOK.report(found, STANDARD | {question: answer})
+
+
+def test_cookiecutter_1_is_refused_as_it_leaves_private_variables_as_they_are() -> None:
+    text = (TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8")
+    private = {k: v for k, v in json.loads(text).items() if k.startswith("_")}
+    assert HOOK.is_too_old(STANDARD | private)
+    for choice in json.loads(text)["license"]:
+        assert not HOOK.is_too_old(answered(license=choice))
+    assert "Cookiecutter 2.1 or newer" in HOOK.TOO_OLD
 
 
 # What people see.
@@ -219,6 +433,7 @@ def test_all_bad_answers_are_refused_at_once_and_nothing_is_left(
         "author_name": "a" * 300,
         "author_email": "nobody",
         "data_source": "missing.csv",
+        "target_column": "",
     }
     given = [f"{question}={answer}" for question, answer in bad.items()]
     finished = cookiecutter("-o", str(tmp_path), *given)
@@ -252,6 +467,78 @@ def test_a_slug_that_could_be_no_folder_is_refused_without_a_trace(
     assert finished.returncode == 1
     assert "  project_slug: '" in finished.stderr
     assert list(tmp_path.rglob("*")) == [output]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_characters_that_are_none_are_refused_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    settings = tmp_path / "settings.json"  # JSON is YAML, too
+    bad = {question: f"a\ud800{text}" for question, text in HOOK.EXAMPLES.items()}
+    settings.write_text(json.dumps({"default_context": bad}))
+    output = ["-o", str(tmp_path / "out"), "--config-file", str(settings)]
+    finished = cookiecutter(*output)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    for question, text in HOOK.EXAMPLES.items():
+        assert f"  {question}: 'a\\ud800{text}'" in finished.stderr
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_bytes_that_are_no_text_are_refused_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
+    command += ["-o", str(tmp_path)]
+    given = [f"{question}=".encode() + b"\xff" for question in HOOK.EXAMPLES]
+    finished = subprocess.run(
+        [*command, *given], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    assert finished.stderr.count(": '\\udcff'") == len(given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_that_yaml_reads_as_no_text_are_refused_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    lines = [f"  {question}: on" for question in HOOK.EXAMPLES]
+    settings.write_text("\n".join(["default_context:", *lines]))
+    output = ["-o", str(tmp_path / "out"), "--config-file", str(settings)]
+    finished = cookiecutter(*output)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    assert finished.stderr.count("between quotes") == len(lines) - 1
+    assert "  project_slug: 'True'" in finished.stderr
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.slow
+def test_cookiecutter_1_makes_nothing_and_2_1_what_the_newest_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings.yaml"  # not in JSON: the old one reads no such YAML
+    settings.write_text(f"replay_dir: {tmp_path}\ncookiecutters_dir: {tmp_path}\n")
+    monkeypatch.setenv("COOKIECUTTER_CONFIG", str(settings))
+    made = {}
+    for version in ("1.7.3", "2.1.0", "2.7.1"):
+        output = tmp_path / version
+        uv = str(Path(sys.executable).parent / "uv")
+        command = [uv, "tool", "run", f"cookiecutter@{version}"]
+        command += [str(clean_template()), "--no-input", "-o", str(output)]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (finished.returncode == 0) is version.startswith("2"), finished.stderr
+        made[version] = {
+            path: (output / path).read_bytes()
+            for path in (files(output) if output.exists() else ())
+        }
+        if version == "1.7.3":
+            assert "needs Cookiecutter 2.1 or newer" in finished.stderr
+    assert made["1.7.3"] == {}
+    assert made["2.1.0"] == made["2.7.1"] != {}
 
 
 def test_refusal_leaves_an_existing_folder_as_it_was(tmp_path: Path) -> None:
