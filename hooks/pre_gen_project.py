@@ -98,8 +98,8 @@ def email_problem(email):
     """Return the rule that an e-mail address breaks, or None."""
     if len(email) > 254 or not EMAIL.fullmatch(email):
         return (
-            "an e-mail address: name@domain, at most 254 characters, all of them "
-            "ASCII, no dot at an end or beside another dot"
+            "an e-mail address: name@domain in ASCII, at most 254 characters, no dot "
+            "doubled or at an end"
         )
     return None
 
