@@ -65,7 +65,7 @@ FRAMEWORK = {
         model=("POST", "/model"),
         takes_one_row=False,
         wrong_value=400,
-        not_json=400,
+        not_json=415,
         request_id="x-bentoml-request-id",
         requests="bentoml_service_request_total",
     ),
@@ -477,6 +477,17 @@ def test_a_body_without_a_length_has_the_same_limit(client: httpx2.Client) -> No
 
     answer = client.post(PREDICT, content=chunks(), headers=JSON)
     assert answer.status_code == 413
+
+
+def test_what_is_sent_behind_a_refused_body_is_answered(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    refused = f"POST {PREDICT} HTTP/1.1\r\nHost: it\r\nContent-Length: 3\r\n\r\n..."
+    asked = f"GET {FRAMEWORK.health} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=SECONDS) as caller:
+        caller.sendall((refused + asked).encode())
+        with caller.makefile("rb") as answers:
+            statuses = re.findall(rb"HTTP/1.1 (\d+)", answers.read())
+    assert statuses == [b"401", b"200"]
 
 
 def test_the_description_for_programs_has_the_columns_and_an_example_that_works(

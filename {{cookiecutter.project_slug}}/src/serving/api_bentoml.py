@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 # First, as bentoml reads when it is imported what this sets.
-from src.serving.middleware import Guard, drain_first, draining
+from src.serving.middleware import Guard, drain_first, draining, media_type
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
 from bentoml.images import Image
 from pydantic import Field
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from src.data.schema import load_schema
 from src.serving import schemas, tables
@@ -30,9 +33,16 @@ from src.serving.model import Model
 from src.serving.settings import ServingSettings, load_serving_settings
 from src.utils.cli import run
 from src.utils.config import PROJECT_ROOT, Settings, load_settings
+from src.utils.errors import ProjectError
 
 # BentoML keeps some memory of each request until its time would be over.
 TIMEOUT_SECONDS = 30
+REFUSALS = {
+    401: {"description": "The API key is missing or wrong"},
+    413: {"description": "The body is too large"},
+    415: {"description": "The body is of another type"},
+    503: {"description": "No model is loaded"},
+}
 
 
 def create_service(settings: Settings, serving: ServingSettings) -> Any:
@@ -88,11 +98,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         def predict_table(self, table: Path, /, ctx: bentoml.Context) -> Any:
             """Predict the rows of a table; the answer is a table of the same type."""
             model, headers = self.loaded(), ctx.request.headers
-            given = headers.get("content-type", "").partition(";")[0].strip()
-            if given not in tables.MEDIA_TYPES:
-                ctx.response.status_code = 415
-                expected = " or ".join(tables.MEDIA_TYPES)
-                return JSONResponse({"error": f"{expected} is needed"})
+            given = media_type(headers)
             accepted = headers.get("accept", "")
             wanted = accepted if accepted in tables.MEDIA_TYPES else given
             content, limit = table.read_bytes(), serving.max_batch_rows
@@ -112,9 +118,41 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
 
     service: Any = Predictions
     service.add_asgi_middleware(
-        Guard, keys=serving.keys, max_bytes=serving.max_body_bytes
+        Guard,
+        keys=serving.keys,
+        max_bytes=serving.max_body_bytes,
+        media_types={"/v1/predict/batch": tables.MEDIA_TYPES},
     )
+
+    def document(_: Request) -> Response:
+        return JSONResponse(describe(service, bool(serving.keys)))
+
+    service.mount_asgi_app(Starlette(routes=[Route("/docs.json", document)]))
     return service
+
+
+def describe(service: Any, needs_key: bool) -> dict[str, Any]:
+    """Return BentoML's document with what it cannot know, and what it says wrongly."""
+    document: dict[str, Any] = service.openapi_spec.asdict()
+    components, paths = document["components"], document["paths"]
+    problems = components["schemas"]["InvalidArgument"]["properties"]
+    problems["detail"] = {"type": "array", "items": {"type": "object"}}  # not a text
+    paths["/readyz"]["get"]["responses"][503] = REFUSALS[503]
+    asked = [path["post"] for path in paths.values() if "post" in path]
+    for operation in asked:
+        operation["responses"] |= REFUSALS
+        schema = next(iter(operation["requestBody"]["content"].values()))["schema"]
+        operation["requestBody"]["required"] = schema.get("properties") != {}
+        if needs_key:
+            operation["security"] = [{"key": []}]
+    if needs_key:
+        key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        components["securitySchemes"] = {"key": key}
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    table = paths["/v1/predict/batch"]["post"]
+    for described in (table["requestBody"], table["responses"][200]):
+        described["content"] = dict.fromkeys(tables.MEDIA_TYPES, binary)
+    return document
 
 
 def image() -> Image:
@@ -137,5 +175,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     run(main)
-else:  # for BentoML's commands
-    Predictions = create_service(load_settings(), load_serving_settings())
+else:  # for BentoML's commands, which would show a traceback
+    try:
+        Predictions = create_service(load_settings(), load_serving_settings())
+    except ProjectError as problem:
+        sys.exit(f"error: {problem}")

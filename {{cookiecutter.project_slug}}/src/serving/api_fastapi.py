@@ -76,9 +76,12 @@ class Batcher:
         loop = asyncio.get_running_loop()
         if not self.waiting:
             loop.call_soon(self.run)  # after all that has arrived was read
-        future: asyncio.Future[tuple[str, list[Any]]] = loop.create_future()
+        future: asyncio.Future[tuple[str, list[Any]] | None] = loop.create_future()
         self.waiting.append((rows, future))
-        return await future
+        if (found := await future) is None:  # whose rows have a defect is seen alone
+            model = self.champion.loaded()
+            found = model.version, model.predict(rows)
+        return found
 
     def run(self) -> None:
         """Predict what waits, by one model."""
@@ -89,9 +92,9 @@ class Batcher:
             found = iter(model.predict([row for rows, _ in waiting for row in rows]))
             for rows, future in waiting:
                 future.set_result((model.version, list(islice(found, len(rows)))))
-        except Exception as error:  # each caller is told, and its defect is logged
+        except Exception:  # one of them fails: it is not to fail the others
             for _, future in waiting:
-                future.set_exception(error)
+                future.set_result(None)
 
 
 def create_app(
@@ -227,9 +230,9 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Answer for a while, each answer the last one of its connection."""
-        state = self.config.app.state  # type: ignore[union-attr]
-        state.draining = True
-        await asyncio.sleep(state.serving.drain_seconds)
+        app: Any = self.config.app
+        app.state.draining = True
+        await asyncio.sleep(app.state.serving.drain_seconds)
         await super().shutdown(sockets)
 
 

@@ -1,10 +1,7 @@
 """Predictions over HTTP with Flask, on the threads of one process of gunicorn.
 
-Run as a module, it listens where ``config/serving_config.yaml`` says::
-
-    python -m src.serving.api
-
-or by any WSGI server: ``gunicorn --threads 16 "src.serving.api:create_app()"``.
+``python -m src.serving.api`` listens where ``config/serving_config.yaml`` says, and any
+WSGI server can: ``gunicorn --threads 16 "src.serving.api:create_app()"``.
 """
 
 import json
@@ -55,10 +52,11 @@ def create_app(
     app = Flask(__name__)
     app.extensions["champion"] = champion
     app.config.update(MAX_CONTENT_LENGTH=serving.max_body_bytes, DRAINING=False)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # its default has it
     observe(app)
     add_errors(app)
-    add_status(app, champion, describe(settings.project.name, body))
+    document = describe(settings.project.name, body, bool(serving.keys))
+    add_status(app, champion, document)
     app.register_blueprint(predictions(champion, row, body, serving))
     return app
 
@@ -118,9 +116,8 @@ def predictions(
     def predict_table() -> ResponseReturnValue:
         model, given = champion.loaded(), request.mimetype
         content = content_of(*tables.MEDIA_TYPES)
-        wanted = request.accept_mimetypes.best_match(
-            [given, *tables.MEDIA_TYPES], given
-        )
+        known = [given, *tables.MEDIA_TYPES]
+        wanted = request.accept_mimetypes.best_match(known, given)
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:
@@ -179,7 +176,7 @@ def add_status(app: Flask, champion: Champion, document: dict[str, Any]) -> None
         return document
 
 
-def describe(title: str, body: TypeAdapter[Any]) -> dict[str, Any]:
+def describe(title: str, body: TypeAdapter[Any], needs_key: bool) -> dict[str, Any]:
     """Return what OpenAPI says of the routes for callers with a key."""
     answer = TypeAdapter(schemas.Predictions)
     kinds, known = TypeAdapter.json_schemas(
@@ -189,26 +186,37 @@ def describe(title: str, body: TypeAdapter[Any]) -> dict[str, Any]:
     rows, answers = ({"application/json": {"schema": kind}} for kind in kinds.values())
     table: dict[str, Any] = dict.fromkeys(tables.MEDIA_TYPES, {})
 
-    def route(found: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    def route(found: dict[str, Any], **content: Any) -> dict[str, Any]:
         responses = {
             "200": {"description": "The answer", "content": found},
             "default": {"description": "A refusal, which says why"},
         }
-        return {"responses": responses, "security": [{"key": []}], **asked}
+        body = {"requestBody": {"required": True, **content}} if content else {}
+        return {"responses": responses, **body}
 
-    paths = {
-        "/v1/predict": {"post": route(answers, requestBody={"content": rows})},
-        "/v1/predict/batch": {"post": route(table, requestBody={"content": table})},
-        "/model": {"get": route({"application/json": {}})},
-    }
     key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-    components = {"schemas": known["$defs"], "securitySchemes": {"key": key}}
-    about = {"title": title, "version": "1"}
-    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": components}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "paths": {
+            "/v1/predict": {"post": route(answers, content=rows)},
+            "/v1/predict/batch": {"post": route(table, content=table)},
+            "/model": {"get": route({"application/json": {}})},
+        },
+        "components": {"schemas": known["$defs"], "securitySchemes": {"key": key}},
+        "security": [{"key": []}] if needs_key else [],
+    }
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Answers for a while after SIGTERM, so that callers can go elsewhere."""
+
+    def handle(self, conn: Any) -> Any:
+        """Answer also what was read behind a refused body: nothing wakes us for it."""
+        while (goes_on := super().handle(conn)) is True:
+            if not conn.parser.unreader.buf.getvalue():
+                break
+        return goes_on
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Make each answer the last one of its connection; end a little later."""
@@ -235,7 +243,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             listener.close()
 
 
-class Server(BaseApplication):  # type: ignore[misc]
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn with options that are given, as its documentation has it."""
 
     def __init__(self, load: Any, **options: Any) -> None:

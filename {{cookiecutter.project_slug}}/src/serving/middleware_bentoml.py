@@ -1,10 +1,10 @@
-"""What BentoML leaves to its users: an API key, a limit of bodies, a gentle end."""
+"""What BentoML leaves to its users: a key, what a body may be, a gentle end."""
 
 import logging
 import os
 import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event, Timer
 from types import FrameType
 
@@ -22,6 +22,7 @@ SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 ]
+JSON = "application/json"
 draining = Event()
 
 # What is refused is no defect: the log needs no traceback, and not what was sent.
@@ -48,12 +49,27 @@ def drain_first(seconds: float) -> None:
     signal.signal(signal.SIGTERM, drain)
 
 
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the type of a body; it is JSON, as with BentoML, if nothing is said."""
+    return headers.get("content-type", JSON).partition(";")[0].strip()
+
+
 class Guard:
     """Refuses what must not reach the service, in the form of BentoML's own errors."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[bytes], max_bytes: int) -> None:
-        """Take the keys that callers may have, and how large a body may be."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Sequence[bytes],
+        max_bytes: int,
+        media_types: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Take the keys that callers may have, how large a body may be, and its type.
+
+        ``media_types`` has the paths that take another type than JSON.
+        """
         self.app, self.keys, self.max_bytes = app, keys, max_bytes
+        self.media_types = media_types
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -74,6 +90,12 @@ class Guard:
         if self.keys and not sum(secrets.compare_digest(given, k) for k in self.keys):
             headers = {"WWW-Authenticate": "APIKey"}
             refusal = JSONResponse({"error": "Not authenticated"}, 401, headers)
+            await refusal(scope, receive, send_with_headers)
+            return
+        taken = self.media_types.get(scope["path"], [JSON])
+        if media_type(request.headers) not in taken:
+            content = {"error": f"Content-Type must be {' or '.join(taken)}"}
+            refusal = JSONResponse(content, 415)
             await refusal(scope, receive, send_with_headers)
             return
         body = bytearray()

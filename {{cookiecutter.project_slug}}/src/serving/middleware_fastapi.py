@@ -1,15 +1,13 @@
 """What happens around every request: identifier, log, metrics, headers."""
 
 import asyncio
-import os
 import re
-import sys
 import time
 from datetime import UTC, datetime
-from functools import cache
-from itertools import count
+from uuid import uuid4
 
 from prometheus_client import Histogram
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # One that a proxy has given is kept, if it can stand in a log line and a header.
@@ -30,7 +28,6 @@ REQUESTS = Histogram(
     ["route", "status"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10),
 )
-duration_of = cache(REQUESTS.labels)
 
 
 class Observed:
@@ -42,8 +39,6 @@ class Observed:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.lines: list[str] = []
-        self.prefix = os.urandom(6).hex()  # of this process
-        self.numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -53,7 +48,7 @@ class Observed:
             return
         given = next((v for k, v in scope["headers"] if k == b"x-request-id"), b"")
         if not ACCEPTED_ID.fullmatch(given):
-            given = f"{self.prefix}-{next(self.numbers):x}".encode()
+            given = uuid4().hex.encode()
         headers = [(b"x-request-id", given), *SECURITY_HEADERS]
         if scope["app"].state.draining:
             headers.append((b"connection", b"close"))
@@ -68,11 +63,16 @@ class Observed:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception:  # which is logged further out
+            if status == 500:  # no answer has begun
+                answer = JSONResponse({"detail": "Internal Server Error"}, 500)
+                await answer(scope, receive, send_with_headers)
+            raise
         finally:
             seconds = time.perf_counter() - start
             # The path as the code has it: those that callers make up are not kept.
             route = getattr(scope.get("route"), "path", "other")
-            duration_of(route, status).observe(seconds)
+            REQUESTS.labels(route, status).observe(seconds)
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             values = (now, given.decode(), scope["method"], route, status)
             if not self.lines:
@@ -81,6 +81,5 @@ class Observed:
 
     def write(self) -> None:
         """Write the lines that there are to standard output."""
-        sys.stdout.write("".join(self.lines))
-        sys.stdout.flush()
+        print(*self.lines, sep="", end="", flush=True)
         self.lines.clear()

@@ -90,10 +90,9 @@ class Model:
     def _label(self, shares: list[float]) -> str:
         """Return the label that is predicted by probabilities."""
         threshold = self.record.get("decision_threshold")
-        best = (
-            shares.index(max(shares)) if threshold is None else shares[1] >= threshold
-        )
-        return self.classes[best]
+        if threshold is None:
+            return self.classes[shares.index(max(shares))]
+        return self.classes[int(shares[1] >= threshold)]
 
 
 def _onnx(content: bytes, schema: DataSchema) -> tuple[Run, tuple[str, ...]]:
@@ -119,10 +118,8 @@ def _onnx(content: bytes, schema: DataSchema) -> tuple[Run, tuple[str, ...]]:
 
     def run(rows: Sequence[Row]) -> Matrix:
         for name in dates:
-            parts = [f"{name}: {part}" for part in DATE_PARTS]
-            rows = [
-                r | dict(zip(parts, date_parts(r[name]), strict=True)) for r in rows
-            ]
+            keys = [f"{name}: {part}" for part in DATE_PARTS]
+            rows = [r | dict(zip(keys, date_parts(r[name]), strict=True)) for r in rows]
         feeds = {
             given: np.array([[row[name] or ""] for row in rows], dtype=object)
             for given, name in texts

@@ -57,7 +57,8 @@ def row_model(
             fields[f"column_{number}"] = _field(name, column, unknown_categories)
         else:
             unused = Field(default=None, alias=name, exclude=True)
-            fields[f"column_{number}"] = (SkipJsonSchema[Any], unused)  # type: ignore
+            hidden = SkipJsonSchema[Any]
+            fields[f"column_{number}"] = (hidden, unused)
     rules = pydantic.ConfigDict(extra="forbid")
     return pydantic.create_model("Row", __config__=rules, __doc__=schema.name, **fields)
 
@@ -65,7 +66,7 @@ def row_model(
 def body_type(row: type[BaseModel], max_rows: int) -> Any:
     """Return the type of a body: one row, or a list of them."""
     limits = Field(min_length=1, max_length=max_rows)
-    many = list[row]  # type: ignore[valid-type]
+    many = list[row]  # type: ignore[valid-type]  # of run time
     # What is wrong is then said of the one or the other, not of both.
     return Annotated[
         Annotated[row, Tag("row")] | Annotated[many, limits, Tag("rows")],

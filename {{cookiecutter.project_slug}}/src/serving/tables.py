@@ -39,7 +39,7 @@ def predict(
         InvalidTable: If it is no such table, has no rows or more than ``limit``, or
             values of it are refused.
     """
-    rows = TypeAdapter(list[row])  # type: ignore[valid-type]
+    rows = TypeAdapter(list[row])  # type: ignore[valid-type]  # of run time
     answers: list[Row] = []
     try:
         names, chunks = _open(body, given)

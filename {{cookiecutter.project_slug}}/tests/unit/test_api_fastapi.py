@@ -104,7 +104,8 @@ def test_callers_need_a_key_where_there_are_some(tmp_path: Path) -> None:
 
 
 def test_without_a_model_it_is_alive_and_says_so(client: TestClient) -> None:
-    client.app.state.champion.model = None  # type: ignore[attr-defined]
+    app: Any = client.app
+    app.state.champion.model = None
     for answer in (client.get("/ready"), client.post("/v1/predict", json=ROW)):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert client.get("/health").status_code == 200
