@@ -79,6 +79,7 @@ def answer(run):
         "id": info.run_id,
         "name": info.run_name,
         "status": info.status,
+        "end": info.end_time,
         "parent": data.tags.get("mlflow.parentRunId"),
         "params": data.params,
         "metrics": data.metrics,
@@ -113,7 +114,7 @@ json.dump(
             if key.startswith("event.")
         ],
         "versions": {
-            v.version: v.tags["model_type"]
+            v.version: [v.tags["model_type"], v.run_id, v.creation_timestamp]
             for v in client.search_model_versions(f"name = '{name}'")
         },
     },
@@ -213,7 +214,11 @@ def test_a_project_records_and_registers_on_a_server(
     assert "cross_validation.roc_auc.mean" in second["metrics"]
 
     # The second was promoted and released, then the first came back as the champion.
-    assert answer["versions"] == {"1": "hist_gradient_boosting", "2": "linear"}
+    for number, run in (("1", first), ("2", second)):
+        model_type, run_id, registered = answer["versions"].pop(number)
+        assert (model_type, run_id) == (run["params"]["model_type"], run["id"])
+        assert run["end"] < registered  # what was added later did not run it again
+    assert not answer["versions"]
     aliases = {alias: str(number) for alias, number in answer["aliases"].items()}
     assert aliases == {"champion": "1", "staging": "2", "prod": "2"}
     assert [(e["action"], e["alias"], e["version"]) for e in answer["events"]] == [

@@ -276,7 +276,7 @@ def test_a_server_that_dies_before_the_training_is_not_said_to_have_kept_a_model
     assert not settings.paths.models.exists()
 
 
-@pytest.mark.parametrize("deadly", ["experiments", "runs/update", "log-batch"])
+@pytest.mark.parametrize("deadly", ["experiments", "runs/set-tag", "log-batch"])
 def test_a_server_that_dies_loses_no_report(
     tracked: ProjectMaker,
     server: MortalServer,

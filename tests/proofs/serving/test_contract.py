@@ -376,6 +376,24 @@ def test_without_a_champion_it_is_alive_and_the_log_says_what_to_do(
     assert "Traceback" not in log
 
 
+def test_without_a_data_schema_one_line_says_what_to_do(tmp_path: Path) -> None:
+    missing = tmp_path / "none.yaml"
+    commands = [["src.serving.api"]]
+    if NAME == "bentoml":
+        commands.append(["bentoml", "serve", "src.serving.api:Predictions"])
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=PROJECT_ROOT,
+            env=os.environ | {"MLOPS_DATA__SCHEMA_PATH": str(missing)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        line = f"error: {missing}: file not found; run `make data` to infer it\n"
+        assert (done.returncode, done.stderr) == (1, line)
+
+
 def test_with_a_champion_it_is_ready_and_says_which(
     client: httpx2.Client, server: Server
 ) -> None:

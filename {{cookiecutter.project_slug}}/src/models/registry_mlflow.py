@@ -175,10 +175,11 @@ class Registry:
         where = f"attributes.run_id = '{record.get('run_id')}'"
         known = self.client.search_runs([self.experiment_id], where)
         run_id = known[0].info.run_id if known else None
-        with mlflow.start_run(run_id, self.experiment_id, "register") as run:
-            # Even if the run has them: one that was killed may have a part.
-            mlflow.log_artifacts(str(path.parent), "saved")
-        run_id = run.info.run_id
+        if run_id is None:  # it was trained where nothing was recorded, or elsewhere
+            with mlflow.start_run(None, self.experiment_id, "register") as run:
+                run_id = run.info.run_id
+        # Even if the run has them: one that was killed may have a part.
+        self.client.log_artifacts(run_id, str(path.parent), "saved")
         uri = f"runs:/{run_id}/saved/{path.name}"
         tags = {key: str(record.get(key)) for key in SHOWN}
         return _version(self.client.create_model_version(self.name, uri, run_id, tags))

@@ -11,6 +11,7 @@ it, and `bentoml build` packs it.
 # mypy: disable-error-code="untyped-decorator"
 import os
 import sys
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,7 @@ REFUSALS = {
     413: {"description": "The body is too large"},
     415: {"description": "The body is of another type"},
     503: {"description": "No model is loaded"},
+    504: {"description": f"It took more than {TIMEOUT_SECONDS} seconds"},
 }
 
 
@@ -101,7 +103,8 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             given = media_type(headers)
             accepted = headers.get("accept", "")
             wanted = accepted if accepted in tables.MEDIA_TYPES else given
-            content, limit = table.read_bytes(), serving.max_batch_rows
+            content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
+            limit = serving.max_batch_rows
             try:
                 answer = tables.predict(content, given, wanted, model, Row, limit)
             except tables.InvalidTable as error:

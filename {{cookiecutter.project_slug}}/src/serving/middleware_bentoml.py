@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import signal
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from threading import Event, Timer
 from types import FrameType
@@ -98,6 +99,8 @@ class Guard:
             refusal = JSONResponse(content, 415)
             await refusal(scope, receive, send_with_headers)
             return
+        # Behind a mark BentoML takes no table for an address, which it would fetch.
+        mark = BOM_UTF8 if scope["path"] in self.media_types else b""
         body = bytearray()
         try:
             async for chunk in request.stream():
@@ -113,6 +116,6 @@ class Guard:
             return
 
         async def whole() -> Message:
-            return {"type": "http.request", "body": bytes(body)}
+            return {"type": "http.request", "body": mark + body}
 
         await self.app(scope, whole, send_with_headers)

@@ -151,15 +151,17 @@ def log_decision(
 def _add(
     settings: Settings, record: Record, metrics: Record, tags: Record, files: list[Path]
 ) -> None:
-    """Add to the run that made a model, if runs are recorded."""
-    if record["run_id"] is None or not settings.tracking.enabled:
+    """Add to the run that made a model, if runs are recorded; when it ended stays."""
+    run_id = record["run_id"]
+    if run_id is None or not settings.tracking.enabled:
         return
-    connect(settings)
-    with in_one_line(), mlflow.start_run(run_id=record["run_id"]):
-        mlflow.log_metrics(metrics)
-        mlflow.set_tags(tags)
+    client, _ = connect(settings)
+    with in_one_line():
+        mlflow.log_metrics(metrics, run_id=run_id)
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value)
         for file in files:
-            mlflow.log_artifact(str(file), "report")
+            client.log_artifact(run_id, str(file), "report")
 
 
 def _log_model(pipeline: Any, example: "DataFrame", libraries: Record) -> None:

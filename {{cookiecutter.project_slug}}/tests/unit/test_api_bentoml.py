@@ -99,9 +99,11 @@ def test_every_wrong_value_is_named(client: TestClient) -> None:
         (400, "/v1/predict", {"json": [ROW]}),
         (400, "/v1/predict", {"json": {"rows": [ROW] * 21}}),
         (400, "/v1/predict/batch", {"content": table(31), "headers": CSV}),
+        (400, "/v1/predict/batch", {"content": "http://192.0.2.1", "headers": CSV}),
         (404, "/v1/nothing", {"json": {}}),
         (413, "/v1/predict", {"json": {"rows": [ROW] * 200}}),
         (413, "/v1/predict/batch", {"content": iter([table(400)]), "headers": CSV}),
+        (415, "/v1/predict", {"data": {"rows": "[]"}}),
         (415, "/v1/predict/batch", {"json": [ROW]}),
     ],
 )
@@ -141,6 +143,14 @@ def test_a_row_is_documented(client: TestClient) -> None:
     row = client.get("/docs.json").json()["components"]["schemas"]["Row"]
     age = row["properties"]["age"]
     assert (age["type"], age["minimum"], age["maximum"]) == ("integer", 18, 79)
+
+
+def test_what_is_refused_is_documented(client: TestClient) -> None:
+    document = client.get("/docs.json").json()
+    asked = document["paths"]["/v1/predict"]["post"]
+    assert asked["requestBody"]["required"]
+    assert {"400", "401", "413", "415", "503"} <= asked["responses"].keys()
+    assert asked["security"] == [{"key": []}]
 
 
 def test_at_the_end_callers_are_told_to_go_elsewhere(client: TestClient) -> None:
