@@ -27,7 +27,7 @@ def test_row_weights_reach_the_estimator() -> None:
 
 def test_a_copy_with_other_parameters_is_unfitted_and_independent() -> None:
     model = ModelFactory.get_model("linear", task="regression", alpha=2.0)
-    other = model.after([("first", "passthrough")]).fit(X, NUMBERS).with_params(alpha=3)
+    other = model.after([("first", "passthrough")]).fit(X, NUMBERS).clone(alpha=3)
 
     assert (model.estimator.alpha, other.estimator.alpha) == (2.0, 3)
     assert list(other.pipeline.named_steps) == ["first", "model"]

@@ -41,10 +41,7 @@ def save_model(
     """Write a model, its export if there is one, and last its record.
 
     A process that is killed between them leaves a model that ``load_model`` refuses,
-    never one with the record of another.
-
-    Returns:
-        The record with digests, time, code and libraries, as written.
+    never one with the record of another. Returns the record as written.
     """
     import joblib
 
@@ -107,20 +104,25 @@ def load_onnx(path: Path) -> tuple[bytes, Record]:
     return _read(export_path(path), record["export"]["sha256"]), record
 
 
-def check_digest(path: Path, record: Record) -> None:
-    """Raise DataError unless a model and its export are those that a record names."""
-    for file, digest in _files(path, record):
-        _read(file, digest)
+def check_digest(path: Path, record: Record) -> list[bytes]:
+    """Return what is in a model file and its export, if there is one.
+
+    They are those that the record names; else a DataError says which is not.
+    """
+    contents = [_read(path, record["model_sha256"])]
+    if has_onnx(record):
+        contents.append(_read(export_path(path), record["export"]["sha256"]))
+    return contents
 
 
 def copy_model(source: Path, target: Path) -> None:
     """Copy a model, its export and last its record; DataError if a file changed."""
     record = load_record(source)
-    contents = [_read(file, digest) for file, digest in _files(source, record)]
+    contents = check_digest(source, record)
     target.parent.mkdir(parents=True, exist_ok=True)
     for old in (record_path(target), export_path(target)):
         old.unlink(missing_ok=True)
-    for (file, _), content in zip(_files(target, record), contents, strict=True):
+    for file, content in zip((target, export_path(target)), contents, strict=False):
         file.write_bytes(content)
     write_json(record_path(target), record)
 
@@ -132,14 +134,6 @@ def estimator_of(pipeline: Any) -> Any:
     step = pipeline.named_steps["model"]
     is_fixed = isinstance(step, FixedThresholdClassifier)
     return step.estimator.estimator if is_fixed else step
-
-
-def _files(path: Path, record: Record) -> list[tuple[Path, str]]:
-    """Return the files that a record describes, each with its digest."""
-    files = [(path, record["model_sha256"])]
-    if has_onnx(record):
-        files.append((export_path(path), record["export"]["sha256"]))
-    return files
 
 
 def _read(path: Path, expected: str) -> bytes:
@@ -158,9 +152,7 @@ def _read(path: Path, expected: str) -> bytes:
 def _code_revision() -> str | None:
     """Return the commit, ending in ``-dirty`` if files differ; None without git."""
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
-    with suppress(OSError, subprocess.CalledProcessError):
-        done = subprocess.run(
-            command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+    with suppress(OSError):
+        done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
+        return done.stdout.strip() or None
     return None

@@ -1,6 +1,5 @@
 """What every model is: an estimator of scikit-learn behind the feature steps."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, ClassVar, Self
@@ -18,33 +17,25 @@ from src.utils.config import Task
 from src.utils.errors import ConfigError
 
 
-class BaseModel(ABC):
+class BaseModel:
     """A learning algorithm, for labels and for numbers under one name.
 
     Its hyperparameters, named as in scikit-learn, are checked when it is made: one that
-    is not possible is a ConfigError.
-
-    Attributes:
-        imputed: Whether the algorithm needs missing numbers to be filled in.
-        scaled: Whether the algorithm wants numbers of similar size.
-        defaults: Hyperparameters that differ from the defaults of scikit-learn.
-        pipeline: The feature steps, if any, and last the estimator (step ``model``).
+    is not possible is a ConfigError. Its ``pipeline`` is the feature steps, if any, and
+    last the estimator (step ``model``).
     """
 
-    imputed: ClassVar[bool] = True
-    scaled: ClassVar[bool] = False
-    defaults: ClassVar[Mapping[str, Any]] = {}
+    estimators: ClassVar[Mapping[Task, Any]]  # the classes of scikit-learn
+    imputed: ClassVar[bool] = True  # it needs missing numbers to be filled in
+    scaled: ClassVar[bool] = False  # it wants numbers of similar size
+    defaults: ClassVar[Mapping[str, Any]] = {}  # that differ from scikit-learn's
 
     def __init__(self, task: Task, seed: int = 42, **params: Any) -> None:
         self.task = task
         self.seed = seed
-        estimator = self._estimator_class(task)()
+        estimator = self.estimators[task]()
         _set_params(estimator, {**self.defaults, **params}, seed)
         self.pipeline = Pipeline([("model", estimator)])
-
-    @abstractmethod
-    def _estimator_class(self, task: Task) -> Any:
-        """Return the class of scikit-learn that does the work for ``task``."""
 
     @property
     def estimator(self) -> Any:
@@ -61,15 +52,10 @@ class BaseModel(ABC):
         self.pipeline = Pipeline([*steps, *self.pipeline.steps])
         return self
 
-    def clone(self) -> Self:
-        """Return an unfitted model of the same steps and hyperparameters."""
+    def clone(self, **params: Any) -> Self:
+        """Return an unfitted model of the same steps, with other hyperparameters."""
         other = copy(self)
         other.pipeline = clone(self.pipeline)
-        return other
-
-    def with_params(self, **params: Any) -> Self:
-        """Return an unfitted model of the same steps with other hyperparameters."""
-        other = self.clone()
         _set_params(other.estimator, params, other.seed)
         return other
 
@@ -95,11 +81,10 @@ class BaseModel(ABC):
         try:
             estimator.fit(numbers, labels, **kwargs)
         except (TypeError, ValueError) as error:  # it does not go with another one
-            raise ConfigError(
-                "config/model_config.yaml: model.params: "
-                f"{type(estimator).__name__} cannot be fitted with these values: "
-                f"{' '.join(str(error).split())}"
-            ) from error
+            name, problem = type(estimator).__name__, " ".join(str(error).split())
+            what = f"{name} cannot be fitted with these values: {problem}"
+            where = "config/model_config.yaml: model.params"
+            raise ConfigError(f"{where}: {what}") from error
         return self
 
     def predict(self, X: DataFrame) -> NDArray[Any]:

@@ -30,13 +30,10 @@ logger = logging.getLogger(__name__)
 def make_export(
     pipeline: Pipeline, rows: DataFrame
 ) -> tuple[bytes | None, Record | None]:
-    """Export a fitted pipeline, and compare the two on rows that it takes.
+    """Return the export of a fitted pipeline, and what the record says of it.
 
-    Nothing here fails a training: a model that cannot be exported, or answers
-    otherwise, is served by scikit-learn.
-
-    Returns:
-        The export, None if it cannot be used; and what the record says of it.
+    It is compared on rows that the pipeline takes. Nothing here fails a training: None
+    stands for an export that cannot be made, or answers otherwise.
     """
     features = pipeline[:-2].transform(rows)
     answer = getattr(pipeline, "predict_proba", pipeline.predict)
@@ -52,10 +49,8 @@ def make_export(
         if difference <= TOLERANCE:  # which NaN is not
             verified = {"rows": len(rows), "max_difference": difference}
             return content, {"verified": True, **verified}
-        reason = (
-            f"on {len(rows)} rows the largest difference is {difference:.2g}, at most "
-            f"{TOLERANCE:g} is accepted"
-        )
+        measured = f"on {len(rows)} rows the largest difference is {difference:.2g}"
+        reason = f"{measured}, at most {TOLERANCE:g} is accepted"
     logger.warning("no ONNX export, scikit-learn will serve: %s", reason)
     return None, {"verified": False, "reason": reason}
 

@@ -1,15 +1,22 @@
 """Factory pattern: the model that the configuration names.
 
-A new type is a class in ``src/models/model_types`` and a case here. It is imported
-only when it is asked for, so that a command pays for one library at most.
+A new type is a class in ``src/models/model_types`` and a line here.
 """
 
 from typing import Any
 
 from src.models.base import BaseModel
+from src.models.model_types.dummy import DummyModel
+from src.models.model_types.linear import LinearModel
+from src.models.model_types.tree import HistGradientBoostingModel, RandomForestModel
 from src.utils.errors import ConfigError
 
-MODEL_TYPES = ("dummy", "linear", "random_forest", "hist_gradient_boosting")
+MODEL_TYPES: dict[str, type[BaseModel]] = {
+    "dummy": DummyModel,
+    "linear": LinearModel,
+    "random_forest": RandomForestModel,
+    "hist_gradient_boosting": HistGradientBoostingModel,
+}
 
 
 class ModelFactory:
@@ -19,26 +26,12 @@ class ModelFactory:
     def get_model(model_type: str, **kwargs: Any) -> BaseModel:
         """Return an unfitted model; ``kwargs`` are those of ``BaseModel``.
 
-        Raises:
-            ConfigError: If there is no such type, a hyperparameter is unknown or its
-                value is not possible.
+        A type or hyperparameter that is unknown, or a value that is not possible, is a
+        ConfigError.
         """
-        match model_type:
-            case "dummy":
-                from src.models.model_types.dummy import DummyModel
-
-                return DummyModel(**kwargs)
-            case "linear":
-                from src.models.model_types.linear import LinearModel
-
-                return LinearModel(**kwargs)
-            case "random_forest":
-                from src.models.model_types.tree import RandomForestModel
-
-                return RandomForestModel(**kwargs)
-            case "hist_gradient_boosting":
-                from src.models.model_types.tree import HistGradientBoostingModel
-
-                return HistGradientBoostingModel(**kwargs)
-        expected = ", ".join(MODEL_TYPES)
-        raise ConfigError(f"model.type: {model_type!r}, expected one of: {expected}")
+        if model_type not in MODEL_TYPES:
+            expected = ", ".join(MODEL_TYPES)
+            raise ConfigError(
+                f"model.type: {model_type!r}, expected one of: {expected}"
+            )
+        return MODEL_TYPES[model_type](**kwargs)

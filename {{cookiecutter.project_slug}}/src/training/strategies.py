@@ -48,7 +48,6 @@ class StandardTrainingStrategy(TrainingStrategy):
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        """Fit ``model``; see ``TrainingStrategy``."""
         return model.fit(X_train, y_train, **kwargs)
 
 
@@ -58,7 +57,6 @@ class CrossValidationStrategy(TrainingStrategy):
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        """Measure on the folds, then fit; see ``TrainingStrategy``."""
         folds = make_folds(self.settings, y_train)
         self.fold_scores = cross_validate(model, X_train, y_train, folds, **kwargs)
         return model.fit(X_train, y_train, **kwargs)
@@ -85,7 +83,6 @@ class HyperparameterSearchStrategy(TrainingStrategy):
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        """Search, then fit; see ``TrainingStrategy``."""
         import optuna
 
         folds = make_folds(self.settings, y_train)
@@ -100,7 +97,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 trial = study.ask()
                 params = {n: _suggest(trial, n, r) for n, r in self.space.items()}
                 try:
-                    tried = model.with_params(**params)
+                    tried = model.clone(**params)
                     scores = cross_validate(tried, X_train, y_train, folds, **kwargs)
                     if self.metric not in (found := summarise(scores)):
                         raise DataError(f"{self.metric} is not defined in any fold")
@@ -112,7 +109,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
             self.search = self._summary(study)
             best = study.best_trial
         self.fold_scores = best.user_attrs["scores"]
-        return model.with_params(**best.params).fit(X_train, y_train, **kwargs)
+        return model.clone(**best.params).fit(X_train, y_train, **kwargs)
 
     @contextmanager
     def _study(self, data: object) -> Iterator["optuna.Study"]:
@@ -148,12 +145,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 "other ranges under search.space in config/model_config.yaml"
             )
         trials = [
-            {
-                "number": number,
-                "params": trial.params,
-                "value": trial.value,
-                "state": trial.state.name.lower(),
-            }
+            {"number": number, "params": trial.params, "value": trial.value}
+            | {"state": trial.state.name.lower()}
             for number, trial in enumerate(finished)
         ]
         best = trials[finished.index(study.best_trial)]
@@ -173,10 +166,9 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
 
 def _suggest(trial: "optuna.Trial", name: str, found: RangeSettings) -> Any:
     """Return a value of a range, or one of the choices, that a trial is to try."""
-    if found.choices is not None:
-        return trial.suggest_categorical(name, found.choices)
     low, high = found.low, found.high
-    assert low is not None and high is not None  # RangeSettings sees to it
+    if low is None or high is None:
+        return trial.suggest_categorical(name, found.choices or ())
     if isinstance(low, int) and isinstance(high, int):
         return trial.suggest_int(name, low, high, log=found.log)
     return trial.suggest_float(name, low, high, log=found.log)

@@ -1,6 +1,6 @@
 """Ensembles of decision trees: they find thresholds and interactions by themselves."""
 
-from typing import Any, Self
+from typing import Self
 
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
@@ -12,18 +12,17 @@ from sklearn.ensemble import (
 )
 
 from src.models.base import BaseModel
-from src.utils.config import Task
 
 
 class RandomForestModel(BaseModel):
     """Many deep trees, each grown on a sample of the rows, averaged."""
 
+    estimators = {
+        "classification": RandomForestClassifier,
+        "regression": RandomForestRegressor,
+    }
     # Leaves of single rows make the file ten times larger, and rarely help.
     defaults = {"min_samples_leaf": 5, "n_jobs": -1}
-
-    def _estimator_class(self, task: Task) -> Any:
-        is_label = task == "classification"
-        return RandomForestClassifier if is_label else RandomForestRegressor
 
     def fit(self, X: DataFrame, y: Series, **kwargs: ArrayLike) -> Self:
         """Fit as ``BaseModel`` does; ``n_jobs`` is for the fitting only.
@@ -39,12 +38,11 @@ class RandomForestModel(BaseModel):
 class HistGradientBoostingModel(BaseModel):
     """Trees that each correct the ones before, on features sorted into bins."""
 
+    estimators = {
+        "classification": HistGradientBoostingClassifier,
+        "regression": HistGradientBoostingRegressor,
+    }
     imputed = False  # it has a branch for what is missing
     # Stopping early needs rows set aside, of every label; by default it would turn
     # itself on at 10,000 rows, and so change its meaning with the size of the data.
     defaults = {"early_stopping": False}
-
-    def _estimator_class(self, task: Task) -> Any:
-        if task == "classification":
-            return HistGradientBoostingClassifier
-        return HistGradientBoostingRegressor
