@@ -29,10 +29,10 @@ class FeatureColumn(NamedTuple):
 
 def feature_columns(schema: DataSchema) -> dict[str, FeatureColumn]:
     """Return the columns that features are made of, in the order of the schema."""
-    columns = {name: schema.columns[name] for name in schema.features}
     return {
         name: FeatureColumn(column.type, column.format, column.max_missing > 0)
-        for name, column in columns.items()
+        for name, column in schema.columns.items()
+        if column.role == "feature"
     }
 
 

@@ -5,7 +5,6 @@ What is left out is decided on the training rows, without a look at the target.
 
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -18,16 +17,10 @@ ROUNDING = 1e-9  # two equal columns correlate with 1, up to rounding
 class FeatureSelector(TransformerMixin, BaseEstimator):
     """Keeps the features that are filled, vary, and do not repeat another one.
 
-    Args:
-        max_missing_share: Leave out a feature with more missing values, 0 to 1.
-        max_correlation: Leave out a number whose Pearson correlation with an earlier
-            one is as large, of either sign; 1 leaves out linear repeats.
-        min_category_rows: Leave out a category none of whose values occurs as often,
-            such as an identifier.
-
-    Attributes:
-        features_: The names of the kept features, in order.
-        dropped_: Why each of the others was left out, by name.
+    Left out are a number whose Pearson correlation with an earlier one is
+    ``max_correlation`` or more, of either sign, and a category none of whose values
+    occurs ``min_category_rows`` times, such as an identifier. ``features_`` names those
+    that are kept, in order; ``dropped_`` says of each of the others why it is not.
     """
 
     def __init__(
@@ -39,7 +32,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
         """Decide which features are kept; raise DataError if none is left."""
-        reasons = {str(name): self._unusable(X[name]) for name in X}
+        reasons = {name: self._unusable(X[name]) for name in X}
         self.dropped_ = {name: why for name, why in reasons.items() if why}
         usable = X.drop(columns=list(self.dropped_))
         self._drop_repeated_numbers(usable.select_dtypes("number"))
@@ -74,14 +67,10 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         A missing value counts as the mean of its column: columns with gaps in other
         rows are then no repeats, since their gaps tell a model something.
         """
-        values = numbers.to_numpy(dtype=float)
-        centred = np.nan_to_num(values - np.nanmean(values, axis=0))
-        size = np.linalg.norm(centred, axis=0)
-        scaled = np.divide(centred, size, out=np.zeros_like(centred), where=size > 0)
-        alike = np.abs(scaled.T @ scaled) >= self.max_correlation - ROUNDING
-        for k, name in enumerate(map(str, numbers)):
-            earlier = numbers.columns[:k][alike[:k, k]]
-            twins = [twin for twin in earlier if twin not in self.dropped_]
-            if twins:
-                limit = f"correlation {self.max_correlation} or more"
-                self.dropped_[name] = f"it repeats {twins[0]!r} ({limit})"
+        correlation = numbers.fillna(numbers.mean()).corr().abs()
+        alike = correlation >= self.max_correlation - ROUNDING
+        limit = f"correlation {self.max_correlation} or more"
+        for k, name in enumerate(numbers):
+            for twin in numbers.columns[:k][alike[name].iloc[:k]]:
+                if twin not in self.dropped_:
+                    self.dropped_.setdefault(name, f"it repeats {twin!r} ({limit})")

@@ -20,11 +20,9 @@ def build_transformer(
 ) -> ColumnTransformer:
     """Return an unfitted transformer from features to a dense array of float64.
 
-    Args:
-        min_category_rows: A category becomes a column for each value, and one for all
-            values that are in fewer rows; one never seen sets none of them.
-        imputed: Whether missing numbers become the median; else they stay missing.
-        scaled: Whether numbers are brought to mean 0 and deviation 1.
+    A category becomes a column for each value, and one for all values in fewer rows
+    than ``min_category_rows``; a value never seen sets none of them. Numbers get the
+    median where they are missing, and mean 0 and deviation 1, if that is asked for.
     """
     steps = [SimpleImputer(strategy="median")] if imputed else []
     steps += [StandardScaler()] if scaled else []
