@@ -30,7 +30,7 @@ Task = Literal["classification", "regression"]
 Strategy = Literal["standard", "cross_validation", "hyperparameter_search"]
 ProjectPath = Annotated[Path, AfterValidator(lambda path: PROJECT_ROOT / path)]
 Model = TypeVar("Model", bound=BaseModel)
-Origin = Mapping[tuple[str, ...], str]  # the file that set a key, by the key's path
+Origin = dict[tuple[str, ...], str]  # the file that set a key, by the key's path
 
 
 class Section(BaseModel):
@@ -173,8 +173,11 @@ def load_settings(
 ) -> Settings:
     """Read the settings; ConfigError names every wrong key, and where it was set."""
     env = os.environ.get(ENV_NAME) or dotenv_values(ENV_FILE).get(ENV_NAME) or "dev"
-    env_config = env_config or CONFIG_DIR / f"env/{env}.yaml"
-    files = (pipeline_config, model_config, env_config)
+    files = (
+        pipeline_config,
+        model_config,
+        env_config or CONFIG_DIR / f"env/{env}.yaml",
+    )
     return read_settings(Settings, files, ENV_PREFIX)
 
 
@@ -193,7 +196,7 @@ def read_settings(
         layers += _variables(dotenv_values(ENV_FILE), str(ENV_FILE), prefix, parse)
         layers += _variables(os.environ, "environment", prefix, parse)
     merged: dict[str, Any] = {}
-    origin: dict[tuple[str, ...], str] = {}
+    origin: Origin = {}
     for name, layer in layers:
         _merge(merged, layer, name, origin)
     try:
@@ -239,13 +242,12 @@ def _describe(
     return "; ".join(problems)
 
 
-def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    """Return the keys of the section at ``path``, where columns are named freely."""
+def _keys_of(section: Any, path: tuple[str, ...]) -> list[str]:
+    """Return the keys of the section at ``path``, which may lead through mappings."""
     for part in path:
-        if part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            model = (get_args(annotation) or (annotation,))[-1]
-    return list(model.model_fields)
+        types = get_args(section)  # of the keys and values of a mapping
+        section = types[1] if types else section.model_fields[part].annotation
+    return list(section.model_fields)
 
 
 def _variables(
@@ -264,7 +266,7 @@ def _variables(
         yield name, value
 
 
-def _merge(into: Any, layer: Any, name: str, origin: Any, *path: str) -> None:
+def _merge(into: Any, layer: Any, name: str, origin: Origin, *path: str) -> None:
     """Lay ``layer`` over ``into``, section by section, noting where keys came from."""
     for key, value in layer.items():
         origin[(*path, str(key))] = name
