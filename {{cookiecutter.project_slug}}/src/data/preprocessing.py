@@ -51,7 +51,7 @@ def preprocess(settings: Settings) -> dict[str, Any]:
     train, test = split_rows(rows, schema.target, rules.split, settings.seed)
     files = {}
     for name, part in (("train.csv", train), ("test.csv", test)):
-        _write_csv(_as_written(part, schema), folder / name)
+        _write_csv(part, schema, folder / name)
         files[name] = {"sha256": sha256_of(folder / name), "rows": len(part)}
     manifest = {
         "source": source.name,
@@ -133,8 +133,8 @@ def _split_by_time(frame: pd.DataFrame, split: SplitSettings) -> Parts:
     return frame.iloc[:cut], frame.iloc[cut:]
 
 
-def _as_written(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
-    """Return the used columns as ``to_schema_types`` reads them back from a file."""
+def _write_csv(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
+    """Write the used columns so that ``to_schema_types`` reads them back."""
     written = frame[schema.used].copy()
     for name in schema.used:
         column = schema.columns[name]
@@ -144,13 +144,8 @@ def _as_written(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
             written[name] = written[name].astype("Int64")
         elif column.type == "boolean":
             written[name] = written[name].astype("boolean")
-    return written
-
-
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, atomically; text is quoted, numbers are not."""
-    with atomic_path(path) as file:
-        frame.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
+    with atomic_path(path) as file:  # with text quoted, and numbers not
+        written.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
 
 
 def main() -> None:

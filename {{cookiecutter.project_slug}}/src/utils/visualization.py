@@ -26,44 +26,39 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "figure",  # drawn again, a figure has the same bytes
     "text.parse_math": False,  # a label may contain dollar signs
 }
-ROC, PR = metrics.RocCurveDisplay, metrics.PrecisionRecallDisplay
-CURVES: dict[str, tuple[str, Any, str, str]] = {
-    "roc_curve": ("ROC curve", ROC, "False positive rate", "True positive rate"),
-    "precision_recall_curve": ("Precision and recall", PR, "Recall", "Precision"),
-}
+mpl.rcParams.update(STYLE)
 
 
-@mpl.rc_context(STYLE)
 def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, labels: list[str]) -> Figure:
     """Draw how often each actual class is predicted as each class."""
     size = (4.8, 4.0) if len(labels) <= 10 else (7.6, 6.4)
     figure, axes = _canvas("Confusion matrix", size)
-    counts = metrics.confusion_matrix(y_true, y_pred, labels=labels)
     names = [_short(label) for label in labels]
     turned = "vertical" if sum(map(len, names)) > MAX_LABEL else "horizontal"
-    display = metrics.ConfusionMatrixDisplay(counts, display_labels=names)
     look: Any = {"cmap": "Blues", "colorbar": False, "values_format": ",d"}
-    display.plot(xticks_rotation=turned, ax=axes, **look)
+    look |= {"labels": labels, "display_labels": names, "xticks_rotation": turned}
+    metrics.ConfusionMatrixDisplay.from_predictions(y_true, y_pred, ax=axes, **look)
     axes.grid(False)
     return figure
 
 
-@mpl.rc_context(STYLE)
 def curves(sides: Mapping[str, tuple[ArrayLike, ArrayLike]], kind: str) -> Figure:
     """Draw a ``roc_curve`` or ``precision_recall_curve`` for each class, of which rows
     are of it and their probability."""
-    title, display, x, y = CURVES[kind]
-    figure, axes = _canvas(title)
+    is_roc = kind == "roc_curve"
+    figure, axes = _canvas("ROC curve" if is_roc else "Precision and recall")
+    display: Any = metrics.RocCurveDisplay if is_roc else metrics.PrecisionRecallDisplay
     for name, (of_class, score) in sides.items():
         options = {"name": _short(name), "drop_intermediate": True, "ax": axes}
         display.from_predictions(of_class, score, **options)
-    if kind == "roc_curve":
+    if is_roc:
         axes.plot([0, 1], [0, 1], color="gray", linestyle="--")
-    axes.set(xlabel=x, ylabel=y)
+        axes.set(xlabel="False positive rate", ylabel="True positive rate")
+    else:
+        axes.set(xlabel="Recall", ylabel="Precision")
     return figure
 
 
-@mpl.rc_context(STYLE)
 def calibration_curve(outcome: ArrayLike, probability: ArrayLike, of: str) -> Figure:
     """Draw how often that happens which the model gives a probability of."""
     figure, axes = _canvas("Calibration")
@@ -74,7 +69,6 @@ def calibration_curve(outcome: ArrayLike, probability: ArrayLike, of: str) -> Fi
     return figure
 
 
-@mpl.rc_context(STYLE)
 def prediction_error(actual: ArrayLike, predicted: ArrayLike, kind: str) -> Figure:
     """Draw a thousand rows: ``actual_vs_predicted`` or ``residual_vs_predicted``."""
     figure, axes = _canvas(kind.replace("_", " ").capitalize())
@@ -85,7 +79,6 @@ def prediction_error(actual: ArrayLike, predicted: ArrayLike, kind: str) -> Figu
     return figure
 
 
-@mpl.rc_context(STYLE)
 def bar_chart(values: Mapping[str, float], title: str, label: str) -> Figure:
     """Draw a number for each of some names, from top to bottom as they come."""
     figure, axes = _canvas(title, (4.8, max(1.6, 0.9 + 0.3 * len(values))))
@@ -96,7 +89,6 @@ def bar_chart(values: Mapping[str, float], title: str, label: str) -> Figure:
     return figure
 
 
-@mpl.rc_context(STYLE)
 def to_svg(figure: Figure) -> str:
     """Return a new ``figure`` as SVG."""
     buffer = io.StringIO()
