@@ -126,9 +126,8 @@ def _record(target: Path, source: str) -> str:
 def _is_ingested(target: Path, source: str) -> bool:
     """Return whether the file is there as recorded, and from the same address."""
     record = Path(f"{target}.sha256")
-    if not target.is_file() or not record.is_file():
-        return False
-    return record.read_text(encoding="utf-8") == _record(target, source)
+    is_there = target.is_file() and record.is_file()
+    return is_there and record.read_text(encoding="utf-8") == _record(target, source)
 
 
 def _check_digest(path: Path, sha256: str | None) -> None:

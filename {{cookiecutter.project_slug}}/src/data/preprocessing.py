@@ -124,9 +124,8 @@ def _split_by_time(frame: pd.DataFrame, split: SplitSettings) -> Parts:
     cut = len(frame) - math.ceil(split.test_size * len(frame))
     if names:  # else the rows are in order of time
         frame = frame.sort_values(names, kind="stable", na_position="first")
-        moments = frame[names]
-        while cut > 0 and moments.iloc[cut].equals(moments.iloc[cut - 1]):
-            cut -= 1
+        starts = np.flatnonzero(~frame.duplicated(names))  # of each moment
+        cut = int(starts[starts <= cut].max(initial=0))
     if cut == 0:
         problem = "no row is earlier than the test set, nothing is left to train on"
         raise DataError(f"{CONFIG_KEY}: {problem}; make test_size smaller")

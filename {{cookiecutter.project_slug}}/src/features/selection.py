@@ -1,7 +1,4 @@
-"""Selection: leaves out the features that a model cannot learn from.
-
-What is left out is decided on the training rows, without a look at the target.
-"""
+"""Selection by the training rows alone: without what a model cannot learn from."""
 
 from typing import Any, Self
 
@@ -10,8 +7,6 @@ from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from src.utils.errors import DataError
-
-ROUNDING = 1e-9  # two equal columns correlate with 1, up to rounding
 
 
 class FeatureSelector(TransformerMixin, BaseEstimator):
@@ -68,7 +63,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         rows are then no repeats, since their gaps tell a model something.
         """
         correlation = numbers.fillna(numbers.mean()).corr().abs()
-        alike = correlation >= self.max_correlation - ROUNDING
+        alike = correlation >= self.max_correlation - 1e-9  # for errors of rounding
         limit = f"correlation {self.max_correlation} or more"
         for k, name in enumerate(numbers):
             for twin in numbers.columns[:k][alike[name].iloc[:k]]:

@@ -11,9 +11,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from src.features.selection import FeatureSelector
 from src.utils.config import FeatureSettings
 
-# Bounds the memory that a column with a great many values can take.
-MAX_CATEGORIES = 100
-
 
 def build_transformer(
     min_category_rows: int, imputed: bool, scaled: bool
@@ -30,7 +27,7 @@ def build_transformer(
     categories = OneHotEncoder(
         handle_unknown="ignore",
         min_frequency=min_category_rows,
-        max_categories=MAX_CATEGORIES,
+        max_categories=100,  # bounds the memory that a column can take
         sparse_output=False,
     )
     return ColumnTransformer(

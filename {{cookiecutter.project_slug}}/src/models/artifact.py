@@ -75,11 +75,7 @@ def load_record(path: Path) -> Record:
 
 
 def load_model(path: Path) -> tuple[Any, Record]:
-    """Return a saved pipeline and its record.
-
-    A file that is missing, is not the one that the record names, or that the installed
-    libraries cannot read is a DataError.
-    """
+    """Return a saved pipeline and its record; DataError if it cannot be used."""
     import joblib
 
     record = load_record(path)
@@ -105,10 +101,7 @@ def load_onnx(path: Path) -> tuple[bytes, Record]:
 
 
 def check_digest(path: Path, record: Record) -> list[bytes]:
-    """Return what is in a model file and its export, if there is one.
-
-    They are those that the record names; else a DataError says which is not.
-    """
+    """Return what is in a model and its export; DataError if the record differs."""
     contents = [_read(path, record["model_sha256"])]
     if has_onnx(record):
         contents.append(_read(export_path(path), record["export"]["sha256"]))

@@ -31,8 +31,7 @@ class BaseModel:
     defaults: ClassVar[Mapping[str, Any]] = {}  # that differ from scikit-learn's
 
     def __init__(self, task: Task, seed: int = 42, **params: Any) -> None:
-        self.task = task
-        self.seed = seed
+        self.task, self.seed = task, seed
         estimator = self.estimators[task]()
         _set_params(estimator, {**self.defaults, **params}, seed)
         self.pipeline = Pipeline([("model", estimator)])
@@ -85,6 +84,10 @@ class BaseModel:
             what = f"{name} cannot be fitted with these values: {problem}"
             where = "config/model_config.yaml: model.params"
             raise ConfigError(f"{where}: {what}") from error
+        if isinstance(getattr(estimator, "n_jobs", None), int):
+            # Threads that predict add up the trees of a forest in the order in which
+            # they finish: the last digits would differ from call to call.
+            estimator.set_params(n_jobs=None)
         return self
 
     def predict(self, X: DataFrame) -> NDArray[Any]:

@@ -24,11 +24,7 @@ class ModelFactory:
 
     @staticmethod
     def get_model(model_type: str, **kwargs: Any) -> BaseModel:
-        """Return an unfitted model; ``kwargs`` are those of ``BaseModel``.
-
-        A type or hyperparameter that is unknown, or a value that is not possible, is a
-        ConfigError.
-        """
+        """Return an unfitted model, ``BaseModel(**kwargs)``; ConfigError if unknown."""
         if model_type not in MODEL_TYPES:
             expected = ", ".join(MODEL_TYPES)
             raise ConfigError(

@@ -40,10 +40,7 @@ class Model:
     def load(
         cls, path: Path, version: str, schema: DataSchema, row: type[BaseModel]
     ) -> Self:
-        """Load a model whose digest is the recorded one, and let it try its example.
-
-        What the model cannot do raises whatever it raises; the rest is ``DataError``.
-        """
+        """Load a model whose digest is the recorded one, and let it try its example."""
         record = load_record(path)
         if set(record["example"]) != set(schema.features):
             raise DataError(
@@ -69,11 +66,13 @@ class Model:
 
     def predict(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """Return the answer to each row, as ``schemas.Prediction`` describes it."""
-        answers = []
+        answers, threshold = [], self.record.get("decision_threshold")
         for row, found in zip(rows, self.run(rows).tolist(), strict=True):
             unknown = [n for n, known in self.listed.items() if row[n] not in known]
             if self.classes:
-                label = self._label(found)
+                is_default = threshold is None
+                best = found.index(max(found)) if is_default else found[1] >= threshold
+                label = self.classes[best]
                 shares = dict(zip(self.classes, found, strict=True))
                 answer = {"prediction": label, "probabilities": shares}
             else:
@@ -87,20 +86,9 @@ class Model:
         record = {k: v for k, v in self.record.items() if k != "configuration"}
         return {"version": self.version, "runtime": self.runtime, **record}
 
-    def _label(self, shares: list[float]) -> str:
-        """Return the label that is predicted by probabilities."""
-        threshold = self.record.get("decision_threshold")
-        if threshold is None:
-            return self.classes[shares.index(max(shares))]
-        return self.classes[int(shares[1] >= threshold)]
-
 
 def _onnx(content: bytes, schema: DataSchema) -> tuple[Run, tuple[str, ...]]:
-    """Return what predicts by an export, and the labels.
-
-    The export has an input for each created feature that the selection kept: a part of
-    a date, or the column itself.
-    """
+    """Return what predicts by an export, whose inputs are features, and the labels."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -4,9 +4,10 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import joblib
+import optuna
 from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
@@ -17,9 +18,6 @@ from src.models.base import BaseModel
 from src.training.validation import Scores, cross_validate, make_folds, summarise
 from src.utils.config import RangeSettings, Settings
 from src.utils.errors import ConfigError, DataError, ProjectError, reported
-
-if TYPE_CHECKING:  # only who searches pays for it
-    import optuna
 
 # The settings that a model depends on; paths and logging differ between machines.
 DECISIVE = {"task", "seed", "preprocessing", "features", "model", "training"}
@@ -83,8 +81,6 @@ class HyperparameterSearchStrategy(TrainingStrategy):
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        import optuna
-
         folds = make_folds(self.settings, y_train)
         with self._study((X_train, y_train, kwargs)) as study:
             done = sum(trial.state.is_finished() for trial in study.trials)
@@ -112,10 +108,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         return model.clone(**best.params).fit(X_train, y_train, **kwargs)
 
     @contextmanager
-    def _study(self, data: object) -> Iterator["optuna.Study"]:
+    def _study(self, data: object) -> Iterator[optuna.Study]:
         """Give the study that has a digest of all that decides the result as name."""
-        import optuna
-
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         chosen = self.settings.model_dump(include=DECISIVE)
@@ -136,21 +130,23 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 study.get_trials()
             yield study
 
-    def _summary(self, study: "optuna.Study") -> dict[str, Any]:
+    def _summary(self, study: optuna.Study) -> dict[str, Any]:
         """Return the trials, and the best of them."""
         finished = [trial for trial in study.trials if trial.state.is_finished()]
-        if all(trial.state.name != "COMPLETE" for trial in finished):
-            raise DataError(
-                f"search: none of {len(finished)} trials could be fitted; expected "
-                "other ranges under search.space in config/model_config.yaml"
-            )
+        what = f"search: none of {len(finished)} trials could be fitted"
+        advice = "expected other ranges under search.space in config/model_config.yaml"
+        with reported((ValueError,), what, advice):
+            best = finished.index(study.best_trial)
         trials = [
-            {"number": number, "params": trial.params, "value": trial.value}
-            | {"state": trial.state.name.lower()}
+            {
+                "number": number,
+                "params": trial.params,
+                "value": trial.value,
+                "state": trial.state.name.lower(),
+            }
             for number, trial in enumerate(finished)
         ]
-        best = trials[finished.index(study.best_trial)]
-        return {"metric": self.metric, "trials": trials, "best": best}
+        return {"metric": self.metric, "trials": trials, "best": trials[best]}
 
 
 def make_strategy(settings: Settings) -> TrainingStrategy:
@@ -164,7 +160,7 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
             return HyperparameterSearchStrategy(settings)
 
 
-def _suggest(trial: "optuna.Trial", name: str, found: RangeSettings) -> Any:
+def _suggest(trial: optuna.Trial, name: str, found: RangeSettings) -> Any:
     """Return a value of a range, or one of the choices, that a trial is to try."""
     low, high = found.low, found.high
     if low is None or high is None:

@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pandas import DataFrame, Series
+from pandas import DataFrame, Series, json_normalize
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.preprocessing import FunctionTransformer
 
@@ -64,12 +64,10 @@ class ModelTrainer(ModelTrainingTemplate):
 
     def build_model(self) -> BaseModel:
         """Return the configured model behind the steps that are fitted with it."""
-        task, seed, chosen = self.settings.task, self.settings.seed, self.settings.model
-        model = ModelFactory.get_model(
-            chosen.type, task=task, seed=seed, **chosen.params
-        )
-        steps = fitted_steps(self.settings.features, model.imputed, model.scaled)
-        return model.after(steps)
+        settings, chosen = self.settings, self.settings.model
+        arguments = {"task": settings.task, "seed": settings.seed, **chosen.params}
+        model = ModelFactory.get_model(chosen.type, **arguments)
+        return model.after(fitted_steps(settings.features, model.imputed, model.scaled))
 
     def train(
         self, model: BaseModel, processed_data: tuple[DataFrame, Series]
@@ -110,7 +108,8 @@ class ModelTrainer(ModelTrainingTemplate):
         for name, reason in selection.dropped_.items():
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
-            logger.info("%s: %s", part, _readable(values))
+            rounded = json_normalize(values).round(4).to_dict("records")[0]
+            logger.info("%s: %s", part, rounded)
         export, compared = make_export(pipeline, self.rows)
         record = {
             "model_type": settings.model.type,
@@ -135,20 +134,8 @@ class ModelTrainer(ModelTrainingTemplate):
         tracker.log_training(written, scores, pipeline, path, self.rows.head())
 
 
-def _readable(values: dict[str, Any]) -> str:
-    """Return metrics by name, those of folds as their mean and deviation."""
-    texts = {
-        name: f"{v['mean']:.4g} ± {v['std']:.2g}" if isinstance(v, dict) else f"{v:.4g}"
-        for name, v in values.items()
-    }
-    return ", ".join(map(" ".join, texts.items()))
-
-
 def train(settings: Settings) -> BaseModel:
-    """Train and save the model that ``settings`` describe.
-
-    If its run cannot be recorded, the DataError says whether the model is saved.
-    """
+    """Train and save a model; if recording fails, say whether the model is saved."""
     trainer = ModelTrainer(settings, load_schema(settings.data.schema_path, settings))
     trainer.build_model()  # what is not possible is said before the data are read
     rows = load_processed(settings, "train")

@@ -173,11 +173,8 @@ def load_settings(
 ) -> Settings:
     """Read the settings; ConfigError names every wrong key, and where it was set."""
     env = os.environ.get(ENV_NAME) or dotenv_values(ENV_FILE).get(ENV_NAME) or "dev"
-    files = (
-        pipeline_config,
-        model_config,
-        env_config or CONFIG_DIR / f"env/{env}.yaml",
-    )
+    env_config = env_config or CONFIG_DIR / f"env/{env}.yaml"
+    files = (pipeline_config, model_config, env_config)
     return read_settings(Settings, files, ENV_PREFIX)
 
 
@@ -187,10 +184,7 @@ def read_settings(
     prefix: str | None = None,
     parse: Callable[[str], Any] = yaml.safe_load,
 ) -> Model:
-    """Read settings from YAML files and, with a prefix, from variables.
-
-    ``parse`` reads the values of variables; an empty one sets nothing.
-    """
+    """Read settings from YAML files and, with a prefix, variables as ``parse`` does."""
     layers: list[tuple[str, Any]] = [(str(file), read_yaml(file)) for file in files]
     if prefix:
         layers += _variables(dotenv_values(ENV_FILE), str(ENV_FILE), prefix, parse)
@@ -253,7 +247,7 @@ def _keys_of(section: Any, path: tuple[str, ...]) -> list[str]:
 def _variables(
     env: Mapping[str, str | None], name: str, prefix: str, parse: Callable[[str], Any]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield ``name`` and each setting among variables, nested as in the YAML files."""
+    """Yield ``name`` and each setting among variables, nested; an empty one is none."""
     for variable, text in sorted(env.items()):
         if not variable.startswith(prefix) or variable == ENV_NAME or not text:
             continue

@@ -1,7 +1,4 @@
-"""Pictures of how well a model predicts, on white: they can be read on any page.
-
-A notebook shows the figures, and the report embeds them with :func:`to_svg`.
-"""
+"""Pictures of how well a model predicts, on white: they can be read on any page."""
 
 import io
 import warnings

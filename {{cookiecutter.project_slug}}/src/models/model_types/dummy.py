@@ -1,4 +1,4 @@
-"""The baseline: a model that does not look at the features."""
+"""The baseline: a model that is not better than this one has learned nothing."""
 
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
@@ -6,9 +6,6 @@ from src.models.base import BaseModel
 
 
 class DummyModel(BaseModel):
-    """Predicts the most frequent label, with the shares as probabilities, or the mean.
-
-    A model that is not better than this one has learned nothing.
-    """
+    """Predicts the most frequent label, its probabilities the shares, or the mean."""
 
     estimators = {"classification": DummyClassifier, "regression": DummyRegressor}

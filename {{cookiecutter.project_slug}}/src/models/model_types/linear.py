@@ -6,13 +6,9 @@ from src.models.base import BaseModel
 
 
 class LinearModel(BaseModel):
-    """Logistic regression for labels, ridge regression for numbers.
-
-    Both shrink their weights, which only means the same for every feature if the
-    features are of similar size; hence ``scaled``.
-    """
+    """Logistic regression for labels, ridge regression for numbers."""
 
     estimators = {"classification": LogisticRegression, "regression": Ridge}
-    scaled = True
+    scaled = True  # shrinking weights means the same for features of one size only
     # 100 steps, the default, are too few for features that are nearly collinear.
     defaults = {"max_iter": 1000}

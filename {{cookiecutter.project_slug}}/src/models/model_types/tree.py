@@ -1,9 +1,5 @@
 """Ensembles of decision trees: they find thresholds and interactions by themselves."""
 
-from typing import Self
-
-from numpy.typing import ArrayLike
-from pandas import DataFrame, Series
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -23,16 +19,6 @@ class RandomForestModel(BaseModel):
     }
     # Leaves of single rows make the file ten times larger, and rarely help.
     defaults = {"min_samples_leaf": 5, "n_jobs": -1}
-
-    def fit(self, X: DataFrame, y: Series, **kwargs: ArrayLike) -> Self:
-        """Fit as ``BaseModel`` does; ``n_jobs`` is for the fitting only.
-
-        Threads that predict add up the trees in the order in which they finish, so
-        the last digits of a prediction would differ from call to call.
-        """
-        super().fit(X, y, **kwargs)
-        self.estimator.set_params(n_jobs=None)
-        return self
 
 
 class HistGradientBoostingModel(BaseModel):
