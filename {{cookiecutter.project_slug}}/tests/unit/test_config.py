@@ -46,7 +46,7 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("seeed: 1", "seeed: unknown key"),
         ("seed: many", "seed: found 'many', expected a valid integer"),
         ("logging: {colour: red}", "logging.colour: unknown key, expected one of leve"),
-        ("search: {space: {linear: {C: {hihg: 1}}}}", "hihg: unknown key, expected one"),
+        ("search: {space: {linear: {C: {hihg: 1}}}}", "C.hihg: unknown key, expected"),
         ("a: [", "not valid YAML"),
     ],
 )
