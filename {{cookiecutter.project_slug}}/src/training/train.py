@@ -108,8 +108,8 @@ class ModelTrainer(ModelTrainingTemplate):
         for name, reason in selection.dropped_.items():
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
-            rounded = json_normalize(values).round(4).to_dict("records")[0]
-            logger.info("%s: %s", part, rounded)
+            (flat,) = json_normalize(values).to_dict("records")
+            logger.info("%s: %s", part, ", ".join(f"{n} {v:.4g}" for n, v in flat.items()))
         export, compared = make_export(pipeline, self.rows)
         record = {
             "model_type": settings.model.type,
