@@ -1,4 +1,4 @@
-"""Bringing the source to ``data/raw/``, from a folder and over HTTP."""
+"""The source in ``data/raw/``, from a folder and over HTTP; reading tables."""
 
 import gzip
 import hashlib
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from scripts.data_download import download
 from src.data import ingestion
-from src.data.ingestion import ingest, raw_file, source_name
+from src.data.ingestion import ingest, raw_file, read_table, source_name
 from src.data.schema import load_schema
 from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
@@ -89,23 +90,6 @@ def test_what_is_hidden_in_the_raw_folder_stays(tmp_path: Path) -> None:
     (tmp_path / "raw/.gitkeep").touch()
     ingest(str(tmp_path / "a.csv"), tmp_path / "raw")
     assert ".gitkeep" in files_in(tmp_path / "raw")
-
-
-def test_a_changed_source_is_copied_again(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"old")
-    ingest(str(tmp_path / "a.csv"), tmp_path / "raw")
-    (tmp_path / "a.csv").write_bytes(CONTENT)
-    assert ingest(str(tmp_path / "a.csv"), tmp_path / "raw").read_bytes() == CONTENT
-
-
-def test_raw_data_without_their_source_are_kept(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(CONTENT)
-    raw = ingest(str(tmp_path / "a.csv"), tmp_path / "raw")
-    (tmp_path / "a.csv").unlink()
-    assert ingest(str(tmp_path / "a.csv"), tmp_path / "raw") == raw
-    raw.write_bytes(b"changed")
-    with pytest.raises(DataError, match="No such file"):
-        ingest(str(tmp_path / "a.csv"), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("source", ["no-such-file.csv", "."])
@@ -257,3 +241,64 @@ def test_first_download_infers_the_schema_and_later_ones_keep_it(
     download(settings)
     assert schema_path.read_text(encoding="utf-8") == reviewed
     assert "review" not in capsys.readouterr().out
+
+
+def test_the_copy_is_kept_where_the_source_is_lost_or_wrong(tmp_path: Path) -> None:
+    source = tmp_path / "a.csv"
+    source.write_bytes(b"right")
+    raw = ingest(str(source), tmp_path / "raw")
+    source.write_bytes(b"wrong")
+    with pytest.raises(DataError, match="data.sha256: expected 000.*, found "):
+        ingest(str(source), tmp_path / "raw", "0" * 64)
+    source.unlink()
+    assert ingest(str(source), tmp_path / "raw") == raw
+    assert raw.read_bytes() == b"right"
+    raw.write_bytes(b"changed")
+    with pytest.raises(DataError, match="cannot be read.*correct data.source"):
+        ingest(str(source), tmp_path / "raw")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_a_table_is_read_with_any_separator(separator: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a b": ["1", "x;y, z"], "c|": ["007", "1.0"]})
+    frame.to_csv(tmp_path / "t", sep=separator, index=False, encoding="utf-8-sig")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t"), frame)
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.parquet"])
+def test_compressed_and_parquet_files_are_told_by_content(
+    name: str, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"a": ["x", None], "b": ["1", "2"]}, dtype="str")
+    path = tmp_path / name
+    if name.endswith("gz"):
+        frame = frame.fillna("")  # as text has it
+        frame.to_csv(path, index=False)
+    else:
+        frame.set_index("a").to_parquet(path)
+    path.rename(tmp_path / "download")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "download"), frame)
+
+
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        (b"", "cannot be read"),
+        (b"a,b\n", "no rows"),
+        (b"a,b\n1,2,3,4\n\n1,2,3\n", "cannot be read"),
+        (b"a\n\xff\n", "can't decode byte 0xff"),
+        (b"PAR1 and then no Parquet", "cannot be read"),
+        (b"\x1f\x8b and then no gzip", "cannot be read"),
+        (None, "No such file"),
+    ],
+)
+def test_an_unusable_file_is_refused_in_one_line(
+    content: bytes | None, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=problem) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -17,15 +17,12 @@ from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 KILLS = 6
 WRITERS = 3
 ROUNDS = 4
-
 # Processes are forked from one that has imported the registry, and has no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["src.models.registry"])
-
 Opener = Callable[[], Registry]
 
 
@@ -181,3 +178,25 @@ def test_a_long_reason_is_kept_as_far_as_the_registry_can(
     registry.promote(version, 'é"\n' * 3000, None)
     assert registry.history()[-1].why.startswith('é"\n' * 600)
     check(registry)
+
+
+def test_documents_stay_with_their_version(opened: Opener, tmp_path: Path) -> None:
+    registry = opened()
+    paths = [saved(tmp_path / f"{n}.joblib") for n in (1, 2)]
+    first, second = (registry.register(p, {"gate": {"of": p.stem}}) for p in paths)
+    registry.register(registry.fetch(first), {"gate": {"passed": "é" * 50_000}})
+    assert registry.document(first, "gate") == {"passed": "é" * 50_000}
+    assert registry.document(second, "gate") == {"of": "2"}
+    assert registry.document(first, "evaluation") is None
+
+
+def test_a_stale_promotion_is_refused(opened: Opener, tmp_path: Path) -> None:
+    registry = opened()
+    paths = [saved(tmp_path / f"{n}.joblib") for n in (1, 2)]
+    first, second = (registry.register(path) for path in paths)
+    registry.promote(first, "better", None)
+    with pytest.raises(DataError, match="champion: version 1 by now"):
+        registry.promote(second, "better", None)
+    registry.promote(second, "better", first)
+    registry.promote(second, "better", first)  # once more: it is done already
+    assert (registry.at("champion"), len(registry.history())) == (second, 4)

@@ -1,6 +1,7 @@
-"""Runs of Weights & Biases, of whole commands, read back from what they write."""
+"""Runs of Weights & Biases, read back from what was written offline."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from src.data.preprocessing import preprocess
 from src.evaluation.promotion import promote
 from src.models.artifact import load_record
 from src.tracking import tracker
+from src.tracking.tracker import run
 from src.training.train import train
 from src.utils.config import Settings
 from src.utils.errors import DataError
@@ -115,3 +117,21 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(
             pass
 
     assert "\n" not in str(error.value)
+
+
+def test_a_run_that_cannot_be_written_is_reported_in_one_line(
+    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wandb, "init", full)
+
+    with pytest.raises(DataError, match="with wandb.*No space.*ENABLED=false") as error:
+        with run(make_project(tracking={"enabled": True}), "broken"):
+            pass
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_is_sent_to_anybody_unasked() -> None:
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false"

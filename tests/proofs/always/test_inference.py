@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.inference import detect_type, infer_schema
 from src.data.columns import to_schema_types
+from src.data.inference import detect_type, infer_schema
 from src.data.schema import ColumnSchema, DataSchema
 from src.data.validation import find_violations
 from src.utils.config import Task
@@ -101,24 +101,6 @@ def test_doubtful_dates_ask_for_review() -> None:
     column = column_of(repeated("01/02/2024", "03/04/2024"))
     assert column.type == "date"
     assert "Could also be %m/%d/%Y" in column.description
-
-
-@pytest.mark.parametrize(
-    "values, reason",
-    [
-        (["same"] * ROWS, "every row holds 'same'"),
-        ([None] * ROWS, "holds no value"),
-        (range(5, 5 + ROWS), "numbers the rows"),
-        ([f"name {n}" for n in range(ROWS)], "like an identifier"),
-        ([10 ** (n % 3) for n in range(ROWS)], "stands for one class of the target"),
-    ],
-)
-def test_columns_that_do_not_help_are_ignored_with_the_reason(
-    values: Any, reason: str
-) -> None:
-    column = column_of(values)
-    assert column.role == "ignored"
-    assert reason in column.description
 
 
 def test_identifiers_are_told_by_name_and_values() -> None:

@@ -30,7 +30,6 @@ X = pd.DataFrame(
 # Few rows, many columns and much noise: it pays to shrink the weights.
 Y = X["x0"] + pd.Series(np.random.default_rng(1).normal(0, 3, ROWS))
 SPACE = {"linear": {"alpha": {"low": 0.001, "high": 1000, "log": True}}}
-
 # For each line, lets a child search, and kill itself in the middle of it: before it
 # fits a fold, or within what it writes to the study, for the so manieth time.
 KILLER = """
@@ -38,7 +37,7 @@ import itertools, os, pathlib, signal, sys
 import optuna, sqlalchemy.dialects.sqlite
 from sqlalchemy import Engine, event
 from src.training import strategies
-from tests.proofs.always.test_training_search import cross_validate, search_in
+from tests.proofs.always.test_search import cross_validate, search_in
 for line in sys.stdin:
     folder, what, count = line.split()
     child = os.fork()
@@ -136,6 +135,15 @@ def test_a_search_that_is_killed_again_and_again_comes_to_its_end(
 
 def test_more_trials_go_on_where_the_search_was(tmp_path: Path, whole: Any) -> None:
     search_in(tmp_path, trials=7)
+
+    assert search_in(tmp_path) == whole
+
+
+def test_a_search_that_is_done_fits_no_fold_again(
+    tmp_path: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search_in(tmp_path)
+    monkeypatch.delattr(strategies, "cross_validate")
 
     assert search_in(tmp_path) == whole
 

@@ -1,4 +1,4 @@
-"""Runs in MLflow: what is kept, and what remains where a server or a store breaks."""
+"""Runs in MLflow, in a local store and on a real server."""
 
 import multiprocessing
 import os
@@ -31,7 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
-
 SMALL: dict[str, dict[str, Any]] = {
     "dummy": {},
     "linear": {},
@@ -361,3 +360,16 @@ def test_a_run_that_another_store_has_is_named_in_one_line(
     ) as e:
         log_decision(settings, {"run_id": "abc"}, 1, "passed", [])
     assert "\n" not in str(e.value)
+
+
+def test_a_server_that_is_down_is_told_in_one_line_without_its_password(
+    tracked: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+
+    with pytest.raises(DataError, match=r"127.0.0.1:9.*start the server") as error:
+        train(tracked())
+
+    assert "\n" not in str(error.value) and "secret" not in str(error.value)
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

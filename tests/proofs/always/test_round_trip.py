@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from scripts.data_download import download
+from src.data.columns import to_schema_types
 from src.data.ingestion import raw_file, read_table
 from src.data.preprocessing import load_processed, preprocess
-from src.data.columns import to_schema_types
 from src.data.schema import load_schema
 from src.data.validation import find_violations
 from src.utils.errors import ProjectError

@@ -1,12 +1,15 @@
-"""The threshold, and what a training does not read."""
+"""What a training reads, tunes and saves."""
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from src.data.ingestion import read_table
 from src.data.preprocessing import load_processed, preprocess
+from src.features.creation import create_features, feature_columns
 from src.models.artifact import load_model
 from src.training.train import ModelTrainer, train
 from src.utils.config import Settings
@@ -79,3 +82,23 @@ def test_a_tuned_threshold_is_chosen_between_the_folds_and_used(
         balanced_accuracy_score(truth, probabilities >= t) for t in (threshold, 0.5)
     )
     assert tuned > plain
+
+
+def test_the_feature_set_is_what_the_saved_pipeline_makes_of_raw_rows(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(model={"type": "dummy"})
+    schema = bring(settings)
+    preprocess(settings)
+    train(settings)
+
+    stored = pd.read_parquet(settings.paths.features / "train.parquet")
+    rows = read_table(settings.paths.processed / "train.csv")
+    pipeline, _ = load_model(settings.paths.models / "latest_model.joblib")
+    created = pipeline.named_steps["creation"].transform(rows)
+    pd.testing.assert_frame_equal(
+        stored.drop(columns=TARGET).reset_index(drop=True), created
+    )
+    pd.testing.assert_frame_equal(
+        created, create_features(rows, feature_columns(schema))
+    )

@@ -62,25 +62,6 @@ def test_every_column_has_a_line_of_as_many_cells_as_the_heading(name: str) -> N
     assert len(cells_of(name, of_data=True)) == 3
 
 
-def test_limits_gaps_and_range_of_a_number_are_shown() -> None:
-    assert cells_of("a¦ge")[3] == "from 0 to 30 unique"
-    assert cells_of("a¦ge", of_data=True)[1:] == ["50.0%", "1 to 12"]
-
-
-def test_examples_are_the_most_frequent_values() -> None:
-    found = cells_of("owner", of_data=True)[2]
-    assert found == "3 distinct, such as `Bo`, `Al`, `Cy`"
-
-
-def test_allowed_values_and_format_are_shown() -> None:
-    assert cells_of("kind")[3] == "`cat`, `` `x` ``"
-    assert cells_of("seen")[3] == "written `%d/%m/%Y`"
-
-
-def test_a_column_that_is_not_in_the_data_is_said_to_be_absent() -> None:
-    assert cells_of("gone", of_data=True)[1] == "absent"
-
-
 def test_text_is_not_taken_for_markup() -> None:
     text = dictionary(SCHEMA, ROWS)
     assert text.startswith("# Data dictionary: Pets \\| \\<b\\>\n\n")
@@ -146,19 +127,6 @@ def test_data_that_break_the_schema_are_not_described(project: Settings) -> None
     assert project.data.dictionary_path.read_bytes() == before
 
 
-def test_the_check_fails_until_the_run_has_followed_the_schema(
-    project: Settings,
-) -> None:
-    assert "the dictionary of" in check_dictionary(project)
-    describe(project, "Reviewed.")
-    with pytest.raises(
-        DataError, match="line 6: found .*, expected 'Reviewed.*run `make data`"
-    ):
-        check_dictionary(project)
-    preprocess(project)
-    assert "the dictionary of" in check_dictionary(project)
-
-
 @pytest.mark.parametrize("old", ["- Target: `outcome`", "| `age` | integer |"])
 def test_the_check_finds_what_was_edited_by_hand(old: str, project: Settings) -> None:
     path = project.data.dictionary_path
@@ -216,3 +184,7 @@ def test_a_run_says_that_it_wrote_the_dictionary_once(
     preprocess(project)
     (written,) = [x for x in caplog.messages if "dictionary" in x]
     assert written.endswith("written; review and commit it")
+
+
+def test_the_format_of_dates_is_shown() -> None:
+    assert cells_of("seen")[3] == "written `%d/%m/%Y`"

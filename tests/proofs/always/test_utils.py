@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import LoggingSettings
 from src.utils.errors import DataError
-from src.utils.files import atomic_path, read_json, sha256_of, write_json
+from src.utils.files import read_json, sha256_of, write_json
 from src.utils.logging import setup_logging
 
 
@@ -23,16 +22,6 @@ def restored_logging() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(path) as partial:
-        partial.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -57,15 +46,6 @@ def test_unreadable_json_is_named(tmp_path: Path) -> None:
 def test_the_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a").startswith("ba7816bf8f01cfea")
-
-
-def test_a_mistake_of_the_user_is_one_line_without_traceback() -> None:
-    def command() -> None:
-        raise DataError("column age: 3 rows below 0")
-
-    with pytest.raises(SystemExit) as caught:
-        run(command)
-    assert caught.value.code == "error: column age: 3 rows below 0"
 
 
 def test_a_defect_keeps_its_traceback() -> None:
@@ -94,19 +74,6 @@ def test_the_command_line_names_the_configuration_files() -> None:
     arguments = config_parser("Test.").parse_args([])
     assert isinstance(arguments, argparse.Namespace)
     assert settings_from(arguments).logging.level == "INFO"
-
-
-def test_logs_are_json_lines_where_machines_read_them(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    setup_logging(LoggingSettings(level="INFO", format="json"))
-    try:
-        raise ValueError("broken")
-    except ValueError:
-        logging.getLogger("test").exception("went wrong")
-    entry = json.loads(capsys.readouterr().err)
-    assert (entry["level"], entry["message"]) == ("ERROR", "went wrong")
-    assert "ValueError: broken" in entry["exception"]
 
 
 def test_logs_are_readable_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:

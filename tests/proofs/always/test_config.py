@@ -28,22 +28,6 @@ def env_config(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
-def test_the_files_of_the_project_are_valid(environment: str) -> None:
-    settings = load_settings(env_config=CONFIG_DIR / "env" / f"{environment}.yaml")
-    assert settings.paths.models.is_absolute()
-
-
-def test_later_sources_win(
-    env_config: Path, no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert load_settings(PIPELINE, MODEL, env_config).seed == 1
-    no_dotenv.write_text("MLOPS_SEED=2\nOTHER=x\n")
-    assert load_settings(PIPELINE, MODEL, env_config).seed == 2
-    monkeypatch.setenv("MLOPS_SEED", "3")
-    assert load_settings(PIPELINE, MODEL, env_config).seed == 3
-
-
 def test_a_variable_sets_one_key_and_leaves_its_neighbours(
     env_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Data that break the contract, and what happens to them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pandas as pd
 import pytest
 
 from src.data.schema import DataSchema
-from src.data.validation import REPORT_NAME, find_violations, validate
+from src.data.validation import find_violations, validate
 from src.utils.config import Settings
 from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
@@ -95,42 +94,6 @@ def test_an_absent_column_is_a_violation_unless_nothing_uses_it() -> None:
     assert violation.rule == "presence: the column is absent"
     ignored = schema_with(type="number", role="ignored")
     assert find_violations(rows, ignored, max_examples=5) == []
-
-
-def test_failing_says_all_in_one_line_and_writes_the_report(
-    path: Path, make_project: ProjectMaker
-) -> None:
-    settings = make_project(rows=1, validation={"max_examples": 2})
-    schema = schema_with(type="number", min=0)
-    with pytest.raises(DataError, match=r"rows\.csv: .*or set validation") as caught:
-        validate(path, rows_with("-1", "-2", "-3", "x", "0"), schema, settings)
-    message = str(caught.value)
-    assert "column 'my col' breaks min 0 in 3 rows (row 1 '-1', row 2 '-2')" in message
-    assert "column 'my col' breaks type number in 1 rows (row 4 'x')" in message
-    assert "\n" not in message
-    report = json.loads((settings.paths.reports / REPORT_NAME).read_text())
-    assert (report["rows"], report["valid"]) == (5, False)
-    assert report["violations"][0] == {
-        "column": "my col",
-        "rule": "type number",
-        "count": 1,
-        "examples": [{"row": 4, "value": "x"}],
-    }
-
-
-def test_quarantine_sets_aside_exactly_the_offending_rows(
-    path: Path, quarantine: Settings
-) -> None:
-    schema = schema_with(type="number", min=0)
-    rows = rows_with("1", "-1", "2", "x").assign(y=["a", "z", "b", "a"])
-    valid, set_aside = validate(path, rows, schema, quarantine)
-    assert valid["my col"].tolist() == [1.0, 2.0]
-    assert set_aside["row"].tolist() == [2, 4]
-    assert set_aside["violations"].tolist() == [
-        "my col: min 0; y: values ['a', 'b']",
-        "my col: type number",
-    ]
-    assert set_aside["my col"].tolist() == ["-1", "x"]
 
 
 @pytest.mark.parametrize(

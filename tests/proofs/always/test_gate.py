@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from src.evaluation.metrics import measure
 from src.evaluation.performance import Check, improvement
+from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
-from tests.unit.test_gate import classifier, judged
+from tests.unit.test_gate import classifier, failed, judged
 
 
 def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> None:
@@ -49,3 +51,19 @@ def test_a_decision_is_readable_for_people_and_programs(
     assert content["passed"] is False and content["rules"][1]["name"] == "a|b"
     assert "does **not** pass" in decision.markdown()
     assert "| ❌ | a\\|b | 0.3 | at most 0.2 |" in decision.markdown()
+
+
+@pytest.mark.parametrize("key", ["thresholds", "slice_floors"])
+def test_a_limit_on_a_metric_that_there_is_not_is_refused(
+    make_project: ProjectMaker, key: str
+) -> None:
+    settings = make_project(gate={key: {"rmse": 1}})
+    with pytest.raises(ConfigError, match=f"gate.{key}: found 'rmse', expected one of"):
+        judged(settings, classifier(noise=1))
+
+
+def test_a_check_of_an_audit_is_a_rule(make_project: ProjectMaker) -> None:
+    check = Check("gap by city", 0.3, 0.2, False)
+    decision = judged(make_project(), classifier(noise=1), checks=(check,))
+    assert failed(decision) == ["gap by city"]
+    assert decision.why == "gap by city: 0.3, expected at most 0.2"

@@ -1,0 +1,113 @@
+"""Kinds of models: seeds, weights, copies, and parameters that are refused."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from src.features.transformation import fitted_steps
+from src.models.factory import MODEL_TYPES, ModelFactory
+from src.utils.config import FeatureSettings, Task
+from src.utils.errors import ConfigError
+
+ROWS = 120
+RANDOM = np.random.default_rng(0)
+X = pd.DataFrame(RANDOM.normal(size=(ROWS, 3)), columns=list("abc"))
+LABELS = pd.Series(np.where(X["a"] + X["b"] > 0, "yes", "no"))
+NUMBERS = X["a"] * 2 + X["b"]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "size"),
+    [("random_forest", "n_estimators"), ("hist_gradient_boosting", "max_iter")],
+)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_seed_and_nothing_else_decides_the_predictions(
+    model_type: str, size: str, task: Task
+) -> None:
+    def predictions(seed: int) -> list[object]:
+        params = {"max_features": 0.4, size: 10}
+        model = ModelFactory.get_model(model_type, task=task, seed=seed, **params)
+        model.fit(X, LABELS if task == "classification" else NUMBERS)
+        scores = model.predict_proba(X)
+        return (model.predict(X) if scores is None else scores[:, 1]).tolist()
+
+    assert predictions(seed=5) == predictions(seed=5)
+    assert predictions(seed=5) != predictions(seed=6)
+
+
+def test_what_the_models_want_of_the_features() -> None:
+    models = {
+        name: ModelFactory.get_model(name, task="regression") for name in MODEL_TYPES
+    }
+
+    assert [name for name, model in models.items() if model.scaled] == ["linear"]
+    wants_gaps = [name for name, model in models.items() if not model.imputed]
+    assert wants_gaps == ["hist_gradient_boosting"]
+
+
+@pytest.mark.parametrize(
+    ("task", "params", "said"),
+    [
+        ("regression", {"solver": "lbfgs"}, "can be used only when positive=True"),
+        ("classification", {"class_weight": {"x": 2}}, "are not in class_weight"),
+    ],
+)
+def test_a_value_that_only_the_fit_refuses_is_told_in_one_line(
+    task: Task, params: dict[str, Any], said: str
+) -> None:
+    model = ModelFactory.get_model("linear", task=task, **params)
+
+    with pytest.raises(
+        ConfigError, match=f"^config/model_config.yaml: model.params: .*{said}"
+    ) as error:
+        model.fit(X, LABELS if task == "classification" else NUMBERS)
+
+    assert "\n" not in str(error.value)
+
+
+def test_a_defect_in_a_step_before_the_model_is_no_mistake_in_its_parameters() -> None:
+    model = ModelFactory.get_model("dummy", task="regression")
+    model.after([("scaling", StandardScaler())])
+
+    with pytest.raises(ValueError, match="could not convert string"):
+        model.fit(X.astype(str) + "?", NUMBERS)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_a_prediction_depends_on_no_other_row_of_the_request(size: int) -> None:
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame({"a": rng.normal(size=90), "c": rng.choice(["x", "y"], 90)})
+    X.loc[::9, "a"] = np.nan
+    model = ModelFactory.get_model("linear", task="regression")
+    model.after(fitted_steps(FeatureSettings(), True, True)).fit(X, X["a"].fillna(3))
+
+    parts = [model.predict(X.iloc[k : k + size]) for k in range(0, 90, size)]
+
+    np.testing.assert_allclose(np.concatenate(parts), model.predict(X), rtol=1e-12)
+
+
+def test_a_forest_predicts_in_one_thread_so_that_sums_do_not_depend_on_timing() -> None:
+    model = ModelFactory.get_model("random_forest", task="regression", n_jobs=2)
+
+    assert model.estimator.n_jobs == 2
+    assert model.fit(X, NUMBERS).estimator.n_jobs is None
+
+
+def test_row_weights_reach_the_estimator() -> None:
+    model = ModelFactory.get_model("dummy", task="regression")
+
+    model.fit(X, NUMBERS, sample_weight=np.arange(ROWS) == 4)
+
+    assert model.predict(X.head(1))[0] == NUMBERS[4]
+
+
+def test_a_copy_with_other_parameters_is_unfitted_and_independent() -> None:
+    model = ModelFactory.get_model("linear", task="regression", alpha=2.0)
+    other = model.after([("first", "passthrough")]).fit(X, NUMBERS).clone(alpha=3)
+
+    assert (model.estimator.alpha, other.estimator.alpha) == (2.0, 3)
+    assert list(other.pipeline.named_steps) == ["first", "model"]
+    assert not hasattr(other.estimator, "coef_")

@@ -1,0 +1,328 @@
+"""Trainings: folds, thresholds, data of any kind, and the same model again."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.data.columns import to_schema_types
+from src.data.inference import infer_schema
+from src.data.preprocessing import preprocess
+from src.data.schema import DataSchema
+from src.features.transformation import fitted_steps
+from src.models.artifact import load_model, load_record, record_path
+from src.models.base import BaseModel
+from src.models.factory import MODEL_TYPES, ModelFactory
+from src.training.base_trainer import ModelTrainingTemplate
+from src.training.train import ModelTrainer, train
+from src.training.validation import cross_validate, make_folds, summarise
+from src.utils.config import FeatureSettings, PROJECT_ROOT, Task
+from src.utils.errors import ConfigError, DataError
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import bring, make_frame, make_schema, make_settings
+
+ROWS = 120
+RANDOM = np.random.default_rng(0)
+X = pd.DataFrame(RANDOM.normal(size=(ROWS, 3)), columns=list("abc"))
+LABELS = pd.Series(np.where(X["a"] + X["b"] > 0, "yes", "no"))
+NUMBERS = X["a"] * 2 + X["b"]
+
+
+def test_what_a_fold_predicts_for_a_row_depends_on_no_other_row_of_that_fold() -> None:
+    settings = make_settings(Path(), "regression", training={"folds": 3})
+    folds = make_folds(settings, NUMBERS)
+    model = ModelFactory.get_model("linear", task="regression")
+    model.after(fitted_steps(FeatureSettings(), model.imputed, model.scaled))
+    seen: list[float] = []
+    predict = BaseModel.predict
+
+    def spy(self: Any, rows: pd.DataFrame) -> Any:
+        found = predict(self, rows)
+        seen.append(found[0])
+        return found
+
+    first, *others = folds[0][1]
+    changed = X.copy()
+    changed.iloc[others] = 1e6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseModel, "predict", spy)
+        for frame in (X, changed):
+            cross_validate(model, frame, NUMBERS, folds)
+
+    assert seen[0] == seen[3]
+    assert seen[1] != seen[4], "the change does not matter"
+
+
+def test_data_without_a_usable_feature_are_refused(make_project: ProjectMaker) -> None:
+    columns = {"always": {"type": "number"}}
+    target = {"outcome": {"type": "category", "role": "target"}}
+    schema = DataSchema.model_validate({"name": "useless", "columns": columns | target})
+    rows = pd.DataFrame({"always": [1.0] * 40, "outcome": ["a", "b"] * 20})
+
+    with pytest.raises(DataError, match="no usable feature .*'always': it is constant"):
+        ModelTrainer(make_project(), schema).run_pipeline(rows)
+
+
+def test_cross_validation_leaves_the_model_the_same(make_project: ProjectMaker) -> None:
+    records = []
+    for training in ({}, {"strategy": "cross_validation", "folds": 3}):
+        settings = make_project(training=training)
+        bring(settings)
+        preprocess(settings)
+        train(settings)
+        path = settings.paths.models / "latest_model.joblib"
+        records.append(load_model(path)[1])
+
+    assert records[0]["model_sha256"] == records[1]["model_sha256"]
+    assert str(path.parent) not in record_path(path).read_text("utf-8")
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"], ["a", "b"]])
+def test_a_threshold_is_tuned_between_two_classes_only(
+    make_project: ProjectMaker, labels: list[str]
+) -> None:
+    settings = make_project(training={"decision_threshold": "tuned", "folds": 3})
+    frame = make_frame("classification").assign(outcome=labels * (300 // len(labels)))
+    trainer = ModelTrainer(settings, make_schema("classification"))
+    model, data = trainer.build_model(), trainer.preprocess(frame)
+    if len(labels) == 2:
+        trainer.train(model, data)
+        assert trainer.threshold is not None
+    else:
+        with pytest.raises(ConfigError, match="two classes, not of 3 values"):
+            trainer.train(model, data)
+
+
+def test_a_threshold_that_a_fold_of_one_class_cannot_tell_is_refused(
+    make_project: ProjectMaker,
+) -> None:
+    split = {"split": {"method": "time", "time_columns": ["signed up"]}}
+    training = {"decision_threshold": "tuned", "folds": 3}
+    settings = make_project(training=training, preprocessing=split)
+    frame = make_frame("classification").assign(outcome=["a"] * 250 + ["b"] * 50)
+    trainer = ModelTrainer(settings, make_schema("classification"))
+
+    with pytest.raises(DataError, match="decision_threshold.*set it to default") as e:
+        trainer.train(trainer.build_model(), trainer.preprocess(frame))
+
+    assert "\n" not in str(e.value)
+
+
+def test_the_template_fixes_the_order_of_the_steps() -> None:
+    class Recorder(ModelTrainingTemplate):
+        steps: list[str] = []
+
+        def preprocess(self, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+            self.steps.append("preprocess")
+            return data, data["y"]
+
+        def build_model(self) -> BaseModel:
+            self.steps.append("build_model")
+            return ModelFactory.get_model("dummy", task="regression")
+
+        def train(self, model: BaseModel, processed_data: Any) -> BaseModel:
+            self.steps.append("train")
+            return model.fit(*processed_data)
+
+        def evaluate(self, trained_model: BaseModel, data: pd.DataFrame) -> Any:
+            self.steps.append("evaluate")
+            return {"mean": trained_model.predict(data)[0]}
+
+        def log(self, trained_model: BaseModel, metrics: dict[str, Any]) -> None:
+            self.steps.append(f"log {metrics['mean']}")
+
+    trainer = Recorder()
+    assert isinstance(trainer.run_pipeline(pd.DataFrame({"y": [1.0, 2.0]})), BaseModel)
+    order = ["preprocess", "build_model", "train", "evaluate", "log 1.5"]
+    assert trainer.steps == order
+
+
+def test_the_summary_has_mean_and_deviation_of_each_metric() -> None:
+    summary = summarise([{"rmse": 1.0, "r2": 0.5}, {"rmse": 3.0}])
+
+    assert summary["rmse"] == {"mean": 2.0, "std": 1.0}
+    assert summary["r2"] == {"mean": 0.5, "std": 0.0}
+
+
+def test_a_threshold_that_means_nothing_is_refused(make_project: ProjectMaker) -> None:
+    tuned = {"training": {"decision_threshold": "tuned", "folds": 3}}
+    numbers = make_project("regression", **tuned)
+    bring(numbers)
+    preprocess(numbers)
+    with pytest.raises(ConfigError, match="decision_threshold: .* of two classes"):
+        train(numbers)
+
+    constant = make_project(**tuned, model={"type": "dummy"})
+    bring(constant)
+    preprocess(constant)
+    with pytest.raises(DataError, match="decision_threshold.* set it to default") as e:
+        train(constant)
+    assert "\n" not in str(e.value)
+
+
+def test_a_label_with_fewer_rows_than_folds_is_no_obstacle() -> None:
+    settings = make_settings(Path(), "classification")
+    labels = LABELS.where(X.index != 7, "alone")
+    model = ModelFactory.get_model("linear", task="classification")
+
+    assert len(cross_validate(model, X, labels, make_folds(settings, labels))) == 5
+    assert not hasattr(model.estimator, "coef_"), "it is copies that are fitted"
+
+
+@pytest.mark.parametrize(
+    ("rows", "split"),
+    [(4, {}), (5, {"split": {"method": "time", "time_columns": ["signed up"]}})],
+)
+def test_fewer_rows_than_folds_are_refused(rows: int, split: dict[str, Any]) -> None:
+    settings = make_settings(Path(), "classification", preprocessing=split)
+
+    with pytest.raises(DataError, match=f"{rows} training rows are .*folds 5; .* "):
+        make_folds(settings, LABELS.head(rows))
+    assert make_folds(settings, LABELS.head(rows + 1))
+
+
+def test_what_is_not_possible_keeps_the_model_that_is_there(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(model={"type": "dummy"})
+    bring(settings)
+    preprocess(settings)
+    train(settings)
+    before = load_model(settings.paths.models / "latest_model.joblib")[1]
+    (settings.paths.processed / "train.csv").unlink()
+
+    wrong = make_project(model={"type": "linear", "params": {"depth": 3}})
+    with pytest.raises(ConfigError, match="model.params.depth"):
+        train(wrong)  # which is found without the data
+
+    assert load_model(settings.paths.models / "latest_model.joblib")[1] == before
+
+
+def test_a_target_with_one_value_is_refused(make_project: ProjectMaker) -> None:
+    trainer = ModelTrainer(make_project(), make_schema("classification"))
+
+    with pytest.raises(DataError, match="one value in the target column 'outcome'"):
+        trainer.run_pipeline(make_frame("classification").assign(outcome="yes"))
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "random_forest": {"n_estimators": 5},
+    "hist_gradient_boosting": {"max_iter": 5},
+}
+
+
+def own_data(kind: str) -> pd.DataFrame:
+    """Return 300 rows of features of one kind, as text like in a file."""
+    rng = np.random.default_rng(1)
+    rows = 300
+    numbers = pd.DataFrame(rng.normal(size=(rows, 3)).round(3), columns=list("abc"))
+    words = pd.DataFrame(
+        {
+            "few": rng.choice(["x", "y", "z"], rows),
+            'ma"ny, ✓': rng.choice([f"w{k}" for k in range(60)], rows),
+        }
+    )
+    days = pd.to_timedelta(rng.integers(0, 900, rows), "D")
+    dates = pd.DataFrame({"day": (pd.Timestamp("2021-03-01") + days).strftime("%F")})
+    frames = {
+        "numbers": numbers,
+        "categories": words,
+        "dates": dates,
+        "mostly missing": pd.concat([numbers, words, dates], axis=1).where(
+            rng.random((rows, 6)) < 0.1
+        ),
+    }
+    return frames[kind].astype("str")
+
+
+def own_target(kind: str) -> tuple[Task, pd.Series]:
+    rng = np.random.default_rng(2)
+    if kind == "number":
+        return "regression", pd.Series(rng.normal(size=300)).astype("str")
+    labels = {
+        "binary": rng.choice(["1", "0"], 300),
+        "multi-class": rng.choice(["low", "mid", "high", "top"], 300),
+        "rare class": np.array(["a"] * 150 + ["b"] * 147 + ["c", "c", "d"]),
+    }
+    return "classification", pd.Series(labels[kind])
+
+
+COLUMNS = ("numbers", "categories", "dates", "mostly missing")
+TARGETS = ("binary", "multi-class", "rare class", "number")
+
+
+# A Latin square: each kind of columns meets each type and each target once, and each
+# type each target.
+@pytest.mark.parametrize(
+    ("columns", "target", "model_type"),
+    [
+        (COLUMNS[i], TARGETS[(i + j) % 4], model_type)
+        for i in range(4)
+        for j, model_type in enumerate(MODEL_TYPES)
+    ],
+)
+def test_own_data_of_any_kind_train_with_every_type(
+    make_project: ProjectMaker,
+    columns: str,
+    target: str,
+    model_type: str,
+) -> None:
+    task, values = own_target(target)
+    frame = own_data(columns).assign(outcome=values)
+    model = {"type": model_type, "params": SMALL.get(model_type, {})}
+    settings = make_project(
+        task, model=model, training={"strategy": "cross_validation"}
+    )
+    schema = infer_schema(frame, "outcome", "own", task)
+    rows = to_schema_types(frame, schema)
+    trainer = ModelTrainer(settings, schema)
+
+    trained = trainer.train(trainer.build_model(), trainer.preprocess(rows))
+
+    assert len(trained.predict(frame.drop(columns="outcome"))) == len(frame)
+    assert trainer.evaluate(trained, rows)["train"]
+
+
+TRAIN = """
+import sys
+from src.training.train import train
+from src.utils.config import Settings
+train(Settings.model_validate_json(sys.stdin.read()))
+"""
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize(
+    "training", [{}, {"decision_threshold": "tuned", "strategy": "cross_validation"}]
+)
+def test_other_processes_make_the_same_model_file(
+    make_project: ProjectMaker, model_type: str, training: dict[str, Any]
+) -> None:
+    if training and model_type == "dummy":
+        pytest.skip("no threshold can be told from one probability")
+    params = SMALL.get(model_type, {})
+    settings = make_project(
+        model={"type": model_type, "params": params}, training=training
+    )
+    bring(settings)
+    preprocess(settings)
+    path = settings.paths.models / "latest_model.joblib"
+    records = []
+    for number in (1, 2):
+        # Boosting keeps the number of its threads in the file, and nothing else of it.
+        variables = {"PYTHONHASHSEED": str(number), "OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            [sys.executable, "-c", TRAIN],
+            input=settings.model_dump_json(),
+            env={"PYTHONPATH": str(PROJECT_ROOT), **variables},
+            text=True,
+            check=True,
+        )
+        records.append(load_record(path))
+
+    for key in ("model_sha256", "metrics", "export", "decision_threshold"):
+        assert records[0][key] == records[1][key]
