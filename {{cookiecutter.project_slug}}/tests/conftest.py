@@ -4,18 +4,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from threadpoolctl import threadpool_limits
 
-from scripts.data_download import download
-from src.data.ingestion import is_url, source_name
-from src.data.preprocessing import preprocess
-from src.utils.config import PROJECT_ROOT, Settings, Task, load_settings
-from tests.fixtures.synthetic import make_frame, make_settings
+# What takes seconds to import is imported where it is used: the process that only hands
+# out the tests to the others reads this file first, while they wait.
+if TYPE_CHECKING:
+    from src.utils.config import Settings, Task
 
-ProjectMaker = Callable[..., Settings]
+ProjectMaker = Callable[..., "Settings"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,9 +37,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_project(tmp_path: Path, store: Path) -> ProjectMaker:
     """A function of task, rows and changed sections: writes data, returns settings."""
+    from tests.fixtures.synthetic import make_frame, make_settings
+
     name = tmp_path.name
 
-    def make(task: Task = "classification", rows: int = 300, **other: Any) -> Settings:
+    def make(
+        task: "Task" = "classification", rows: int = 300, **other: Any
+    ) -> "Settings":
         make_frame(task, rows).to_csv(tmp_path / "source.csv", index=False)
         other["paths"] = {"models": store / name} | other.get("paths", {})
         other["registry"] = {"model": name} | other.get("registry", {})
@@ -50,9 +53,13 @@ def make_project(tmp_path: Path, store: Path) -> ProjectMaker:
 
 
 @pytest.fixture(scope="session")
-def configured(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def configured(tmp_path_factory: pytest.TempPathFactory) -> "Settings":
     """The project's own data and settings: split and trained on, outputs apart."""
+    from scripts.data_download import download
+    from src.data.ingestion import is_url, source_name
+    from src.data.preprocessing import preprocess
     from src.training.train import train
+    from src.utils.config import PROJECT_ROOT, Settings, load_settings
 
     project, folder = load_settings(), tmp_path_factory.mktemp("configured")
     content, source = project.model_dump(), project.data.source

@@ -28,6 +28,24 @@ def test_an_entirely_missing_feature_is_left_out_even_if_gaps_are_allowed() -> N
     assert FeatureSelector(1, 0.999, 10).fit(frame).features_ == ["kept"]
 
 
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        ([7.0] * ROWS, "it is constant"),
+        ([""] * (ROWS - 3) + ["a"] * 3, "98% .* missing"),
+        (X["a"], "repeats 'kept'"),
+    ],
+)
+def test_a_useless_feature_is_left_out_and_the_reason_said(
+    column: object, reason: str
+) -> None:
+    given = {"kept": X["a"], "other": pd.Series(column)}
+    selector = FeatureSelector(0.95, 0.999, 10).fit(pd.DataFrame(given))
+
+    assert selector.features_ == ["kept"]
+    assert pd.Series(selector.dropped_)[["other"]].str.contains(reason).all()
+
+
 @pytest.mark.parametrize("limit", [1, 0.999])
 def test_a_repeat_of_a_repeat_names_the_feature_that_is_kept(limit: float) -> None:
     frame = pd.DataFrame({"z": X["a"], "y": 2 * X["a"], "x": -X["a"], "b": X["b"]})

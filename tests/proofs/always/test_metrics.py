@@ -10,6 +10,7 @@ from sklearn import metrics as reference
 from src.evaluation import metrics
 from src.evaluation.metrics import (
     METRICS,
+    ONE_CLASS,
     Predictions,
     Score,
     compute_metrics,
@@ -74,7 +75,7 @@ def expected(p: Predictions) -> dict[str, float]:
 @pytest.mark.parametrize("classes", [0, 2, 3, 12])
 def test_metrics_equal_those_of_scikit_learn(classes: int, seed: int) -> None:
     p = labelled(classes, seed=seed) if classes else numeric(seed=seed)
-    found = compute_metrics(p.task, p.y_true, p.y_pred, p.probabilities, p.classes)
+    found = compute_metrics(p)
     assert found == pytest.approx(expected(p), rel=1e-9)
 
 
@@ -155,21 +156,47 @@ def test_no_interval_where_most_samples_leave_the_metric_undefined(
 
 
 def test_a_classifier_without_probabilities_has_the_metrics_of_its_labels() -> None:
-    found = compute_metrics("classification", ["a", "b"], ["a", "a"])
+    truth, said = np.array(["a", "b"]), np.array(["a", "a"])
+    found = compute_metrics(Predictions("classification", truth, said, None, ()))
     labels = {"accuracy", "balanced_accuracy", "f1_macro", "precision_macro"}
     assert found.keys() == labels
 
 
 def test_a_label_that_the_model_never_saw_counts_as_an_error() -> None:
-    found = compute_metrics(
-        "classification", ["a", "new"], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]], ["a", "b"]
-    )
+    truth, said = np.array(["a", "new"]), np.array(["a", "b"])
+    both = np.array([[0.9, 0.1], [0.2, 0.8]])
+    p = Predictions("classification", truth, said, both, ("a", "b"))
+    found = compute_metrics(p)
     assert found["accuracy"] == 0.5 and found["log_loss"] > 10
     assert np.isfinite(list(found.values())).all()
 
 
 def test_every_metric_is_described() -> None:
     p = labelled(2)
-    labels = compute_metrics(p.task, p.y_true, p.y_pred, p.probabilities, p.classes)
-    numbers = compute_metrics("regression", [1.0, 2.0], [1.0, 2.0])
+    labels = compute_metrics(p)
+    numbers = compute_metrics(numeric())
     assert {*labels, *numbers} == {*METRICS}
+
+
+def test_what_is_not_defined_is_left_out_with_the_reason(
+    make_project: ProjectMaker,
+) -> None:
+    p = labelled(2)
+    found = measure(p.take(p.y_true == "class 01"), make_project())
+    assert found.undefined == {"roc_auc": ONE_CLASS, "average_precision": ONE_CLASS}
+    assert "accuracy" in found.scores
+    constant = Predictions("regression", np.full(2, 1e9), np.array([1e9, 1e9 + 4]))
+    assert "r2" not in compute_metrics(constant)
+
+
+def test_the_metrics_that_decide_have_intervals_that_hold_them(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project()
+    found = measure(labelled(2), settings, also=["accuracy"]).scores
+    for name in ("roc_auc", "accuracy"):
+        value, low, high = found[name]
+        assert low is not None and high is not None and low < value < high
+    assert found["f1_macro"].low is None
+    one = measure(Predictions("regression", np.ones(1), np.zeros(1)), settings)
+    assert one.scores["rmse"] == (1.0, None, None)  # a row alone says nothing of others

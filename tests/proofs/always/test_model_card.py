@@ -98,7 +98,7 @@ def test_the_card_shows_the_pictures_of_its_version(settings: Settings) -> None:
 
 def test_the_card_is_checked_against_the_champion(settings: Settings) -> None:
     registry, path = Registry(settings), card_path(settings)
-    assert "the card of version 1, the champion" in check_card(registry, settings)
+    assert "the card of the champion" in check_card(registry, settings)
     owner = path.with_name("intended_use.md")
     owner.write_text("## Intended use\n\nAnother.\n", "utf-8")
     with pytest.raises(DataError, match="line 8: found 'Ours.', expected 'Another.'"):
@@ -116,7 +116,7 @@ def test_the_card_is_checked_against_the_champion(settings: Settings) -> None:
 def test_without_a_champion_there_is_no_card(make_project: ProjectMaker) -> None:
     settings = make_project()
     registry = Registry(settings)
-    assert check_card(registry, settings) == "no champion yet, and no card"
+    assert check_card(registry, settings) == "no champion, and no card"
     with pytest.raises(DataError, match="no champion yet"):
         write_card(registry, settings)
     card_path(settings).parent.mkdir()

@@ -111,3 +111,8 @@ def test_a_copy_with_other_parameters_is_unfitted_and_independent() -> None:
     assert (model.estimator.alpha, other.estimator.alpha) == (2.0, 3)
     assert list(other.pipeline.named_steps) == ["first", "model"]
     assert not hasattr(other.estimator, "coef_")
+
+
+def test_the_seed_is_not_a_hyperparameter() -> None:
+    with pytest.raises(ConfigError, match="model.params.random_state: unknown"):
+        ModelFactory.get_model("linear", task="regression", random_state=3)

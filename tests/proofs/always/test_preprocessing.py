@@ -95,25 +95,6 @@ def test_rows_that_differ_only_in_an_ignored_column_are_not_duplicates(
     assert "id" not in load_processed(settings, "train")
 
 
-def test_quarantined_rows_are_kept_apart_until_they_are_mended(
-    make_project: ProjectMaker,
-) -> None:
-    settings = make_project(validation={"on_violation": "quarantine"})
-    bring(settings)
-    good = pd.read_csv(settings.data.source)
-    bad = good.astype({"age": "object"})
-    bad.iloc[9, bad.columns.get_loc("age")] = "old"
-    replace_source(settings, bad)
-    assert preprocess(settings)["removed"]["quarantined"] == 1
-    quarantine = pd.read_csv(settings.paths.processed / "quarantine.csv")
-    assert quarantine[["row", "violations", "age"]].values.tolist() == [
-        [10, "age: type integer", "old"]
-    ]
-    replace_source(settings, good)
-    assert preprocess(settings)["removed"]["quarantined"] == 0
-    assert "quarantine.csv" not in files_of(settings)
-
-
 def test_dates_in_a_format_of_their_own_survive_being_written(
     make_project: ProjectMaker,
 ) -> None:
@@ -186,20 +167,16 @@ def test_the_commands_say_what_they_did_and_what_comes_next(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings = make_project(rows=60, validation={"on_violation": "quarantine"})
+    settings = make_project(rows=60)
     said = {}
     for module in (data_download, preprocessing):
-        if module is preprocessing:
-            with Path(settings.data.source).open("a", encoding="utf-8") as file:
-                file.write("1,old,Oslo,True,2024-01-01,,yes\n")
-            ingest(settings.data.source, settings.paths.raw)
         monkeypatch.setattr(module, "settings_from", lambda arguments: settings)
         monkeypatch.setattr(sys, "argv", [module.__name__])
         module.main()
         said[module] = capsys.readouterr().out
     assert "next: python src/data/preprocessing.py" in said[data_download]
     assert "48 training, 12 test rows" in said[preprocessing]
-    assert "1 quarantined, 0 duplicates, 0 without target" in said[preprocessing]
+    assert "0 duplicates, 0 without target" in said[preprocessing]
     assert "next: python src/training/train.py" in said[preprocessing]
 
 

@@ -72,7 +72,7 @@ def test_what_is_inferred_is_kept_and_what_is_written_reads_back(
         return
     schema = load_schema(settings.data.schema_path, settings)
     raw = read_table(raw_file(settings))
-    assert find_violations(raw, schema, max_examples=5) == []
+    assert find_violations(raw, schema) == []
     preprocess(settings)
     train, test = load_processed(settings, "train"), load_processed(settings, "test")
     rows = to_schema_types(raw, schema).dropna(subset=[schema.target])

@@ -297,16 +297,23 @@ train(Settings.model_validate_json(sys.stdin.read()))
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 @pytest.mark.parametrize(
-    "training", [{}, {"decision_threshold": "tuned", "strategy": "cross_validation"}]
+    ("task", "training"),
+    [
+        ("regression", {}),
+        (
+            "classification",
+            {"decision_threshold": "tuned", "strategy": "cross_validation"},
+        ),
+    ],
 )
 def test_other_processes_make_the_same_model_file(
-    make_project: ProjectMaker, model_type: str, training: dict[str, Any]
+    make_project: ProjectMaker, model_type: str, task: Task, training: dict[str, Any]
 ) -> None:
     if training and model_type == "dummy":
         pytest.skip("no threshold can be told from one probability")
     params = SMALL.get(model_type, {})
     settings = make_project(
-        model={"type": model_type, "params": params}, training=training
+        task, model={"type": model_type, "params": params}, training=training
     )
     bring(settings)
     preprocess(settings)

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src.data.preprocessing import preprocess
+from src.data.columns import to_schema_types
 from src.features.selection import FeatureSelector
-from src.training.train import train
-from src.utils.config import PROJECT_ROOT, Settings
+from src.training.train import ModelTrainer
+from src.utils.config import PROJECT_ROOT
 from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import bring
+from tests.fixtures.synthetic import make_frame, make_schema
 
 READERS_OF_THE_TEST_SET = {
     "notebooks/analysis/analyse_errors.ipynb",
@@ -31,13 +31,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "threshold": {"training": {"decision_threshold": "tuned", "folds": 3}},
 }
 IN_FOLDS = {"standard": 0, "cross_validation": 3, "search": 6, "threshold": 3}
-
-
-def split(make_project: ProjectMaker, *task: Any, **sections: Any) -> Settings:
-    settings = make_project(*task, **sections)
-    bring(settings)
-    preprocess(settings)
-    return settings
 
 
 @pytest.fixture
@@ -64,7 +57,10 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, set[int]]]
 def test_steps_are_fitted_without_the_rows_that_the_fold_predicts(
     make_project: ProjectMaker, seen: list[tuple[str, set[int]]], way: str
 ) -> None:
-    train(split(make_project, **WAYS[way]))
+    schema = make_schema("classification")
+    trainer = ModelTrainer(make_project(**WAYS[way]), schema)
+    rows = to_schema_types(make_frame("classification"), schema)
+    trainer.train(trainer.build_model(), trainer.preprocess(rows))
 
     whole = max(len(rows) for _, rows in seen)
     fitted, folds = set[int](), 0

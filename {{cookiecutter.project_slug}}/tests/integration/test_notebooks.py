@@ -9,6 +9,8 @@ from nbclient import NotebookClient
 
 from src.utils.config import PROJECT_ROOT, Settings
 
+pytestmark = pytest.mark.xdist_group("configured")  # one training for all of them
+
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*/*.ipynb"))
 
 
@@ -16,13 +18,19 @@ NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*/*.ipynb"))
 def client(configured: Settings) -> Iterator[NotebookClient]:
     """One kernel for all notebooks: most of their time is starting and importing."""
     folder = {"metadata": {"path": str(NOTEBOOKS[0].parent)}}
-    found = NotebookClient(nbformat.v4.new_notebook(), timeout=120, resources=folder)
+    found = NotebookClient(
+        nbformat.v4.new_notebook(),
+        timeout=120,
+        resources=folder,
+        shutdown_kernel="immediate",
+    )
     with pytest.MonkeyPatch.context() as environment:
         for name in ("data", "models", "reports"):
             path = getattr(configured.paths, name)
             environment.setenv(f"MLOPS_PATHS__{name.upper()}", str(path))
         schema_path = str(configured.data.schema_path)
         environment.setenv("MLOPS_DATA__SCHEMA_PATH", schema_path)
+        environment.setenv("MLOPS_TRAINING__FOLDS", "2")  # to see that it runs
         environment.setenv("PYTHONPATH", str(PROJECT_ROOT))
         with found.setup_kernel():
             yield found

@@ -20,10 +20,10 @@ def no_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "ENV_FILE", tmp_path / ".env")
 
 
-@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
-def test_the_files_of_the_project_are_valid(environment: str) -> None:
-    env_config = CONFIG_DIR / "env" / f"{environment}.yaml"
-    assert load_settings(env_config=env_config).paths.models.is_absolute()
+def test_the_files_of_the_project_are_valid() -> None:
+    for environment in ("dev", "staging", "prod"):
+        env_config = CONFIG_DIR / "env" / f"{environment}.yaml"
+        assert load_settings(env_config=env_config).paths.models.is_absolute()
 
 
 def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,6 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("seed: many", "seed: found 'many', expected a valid integer"),
         ("logging: {colour: red}", "logging.colour: unknown key, expected one of leve"),
         ("search: {space: {linear: {C: {hihg: 1}}}}", "C.hihg: unknown key, expected"),
-        ("a: [", "not valid YAML"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_key(

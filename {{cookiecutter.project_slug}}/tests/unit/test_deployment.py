@@ -11,7 +11,10 @@ from src.models.registry import Registry
 from src.utils.errors import ProjectError
 from tests.conftest import ProjectMaker
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.xdist_group("registry"),
+]
 
 Command = Callable[[str], str]
 
@@ -76,16 +79,13 @@ def test_what_is_in_use_is_exported(
     assert load_model(target / "model.joblib")[0] == {"name": "1"}
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_a_refusal_says_why(deploy: Command) -> None:
+    for options, message in (
         ("moon", "moon.yaml"),
         ("staging", "no champion version yet; run `make promote`"),
         ("staging --version 7", "version.7"),
         ("staging --rollback", "no version before"),
         ("staging --export x", "run `make release ENV=staging`"),
-    ],
-)
-def test_a_refusal_says_why(deploy: Command, options: str, message: str) -> None:
-    with pytest.raises(ProjectError, match=message):
-        deploy(f"--env {options}")
+    ):
+        with pytest.raises(ProjectError, match=message):
+            deploy(f"--env {options}")

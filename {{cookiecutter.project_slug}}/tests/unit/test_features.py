@@ -78,13 +78,10 @@ def test_a_column_may_be_absent_only_if_it_may_have_gaps() -> None:
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        pytest.param([7.0] * ROWS, "it is constant", id="constant number"),
-        pytest.param(["a"] * ROWS, "it is constant", id="constant category"),
-        pytest.param([np.nan] * 97 + [1.0, 2, 3], "97% .* missing", id="too empty"),
-        pytest.param([""] * 97 + ["a"] * 3, "97% .* missing", id="too empty text"),
-        pytest.param([f"id{k}" for k in range(ROWS)], "no value", id="identifier"),
-        pytest.param(NUMBER, "repeats 'kept'", id="same number"),
-        pytest.param(3 - 2 * NUMBER, "repeats 'kept'", id="linear in another"),
+        (["a"] * ROWS, "it is constant"),
+        ([np.nan] * 97 + [1.0, 2, 3], "97% .* missing"),
+        ([f"id{k}" for k in range(ROWS)], "no value"),
+        (3 - 2 * NUMBER, "repeats 'kept'"),
     ],
 )
 def test_a_useless_feature_is_left_out_and_the_reason_said(
@@ -103,20 +100,14 @@ TRAINING = pd.DataFrame(
 NEW = pd.DataFrame({"n": [np.nan, 4.0], "c": ["never seen", "b"]})
 
 
-@pytest.mark.parametrize(
-    ("imputed", "scaled", "expected"),
-    [
+def test_numbers_are_imputed_and_scaled_where_the_model_wants_it() -> None:
+    for imputed, scaled, expected in (
         (True, False, [2, 4]),
         (False, False, [np.nan, 4]),
         (True, True, [(2 - 2.75) / 1.9203, (4 - 2.75) / 1.9203]),
-    ],
-)
-def test_numbers_are_imputed_and_scaled_where_the_model_wants_it(
-    imputed: bool, scaled: bool, expected: list[float]
-) -> None:
-    transformer = build_transformer(5, imputed, scaled).fit(TRAINING)
-
-    np.testing.assert_allclose(transformer.transform(NEW)[:, 0], expected, rtol=1e-3)
+    ):
+        found = build_transformer(5, imputed, scaled).fit(TRAINING).transform(NEW)
+        np.testing.assert_allclose(found[:, 0], expected, rtol=1e-3)
 
 
 def test_categories_have_a_column_each_rare_ones_share_one_unknown_ones_none() -> None:

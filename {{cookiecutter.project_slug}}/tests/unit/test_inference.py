@@ -35,9 +35,6 @@ def infer(frame: pd.DataFrame, task: Task = "classification") -> DataSchema:
         (["00501", "123"], "category", []),
         (["yes", "NO", None], "boolean", []),
         (["2024-01-31T10:00:00Z", "2024-02-01 10:00"], "date", []),
-        (["2024-01-31", "soon"], "category", []),
-        (["31/12/2023", "01/02/2024"], "date", ["%d/%m/%Y"]),
-        (["12/31/2023 11:59 PM"], "date", ["%m/%d/%Y %I:%M %p"]),
         (["01/02/2024", "03/04/2024"], "date", ["%d/%m/%Y", "%m/%d/%Y"]),
     ],
 )
@@ -70,7 +67,6 @@ def test_columns_that_do_not_help_are_ignored_with_the_reason(
     [
         (np.arange(ROWS) / 7, "classification", "60 distinct values in 60 rows"),
         (["yes", "no"] * (ROWS // 2), "regression", "no numbers, such as 'yes'"),
-        ([1] * ROWS, "regression", r"only the values \['1'\]"),
     ],
 )
 def test_a_target_that_does_not_suit_the_task_is_refused(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 
 from src.models.artifact import load_model, save_model
 from src.models.factory import MODEL_TYPES, ModelFactory
@@ -23,36 +24,27 @@ NUMBERS = X["a"] * 2 + X["b"]
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_every_type_learns_labels_and_their_probabilities(model_type: str) -> None:
+def test_every_type_learns_labels_and_numbers(model_type: str) -> None:
     labels = LABELS.where(X["c"] < 0.5, "perhaps")
     model = ModelFactory.get_model(model_type, task="classification").fit(X, labels)
     probabilities, predicted = model.predict_proba(X), model.predict(X)
-
     assert model.classes == ("no", "perhaps", "yes")
     assert probabilities is not None
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(ROWS))
     assert (np.array(model.classes)[probabilities.argmax(axis=1)] == predicted).all()
     assert isinstance(predicted[0], str)
+
+    numeric = ModelFactory.get_model(model_type, task="regression").fit(X, NUMBERS)
+    assert numeric.predict_proba(X) is None and numeric.classes == ()
     if model_type != "dummy":
         assert (predicted == labels).mean() > 0.7
-
-
-@pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_every_type_learns_numbers(model_type: str) -> None:
-    model = ModelFactory.get_model(model_type, task="regression").fit(X, NUMBERS)
-
-    assert model.predict_proba(X) is None
-    assert model.classes == ()
-    error = np.abs(model.predict(X) - NUMBERS).mean()
-    typical = np.abs(NUMBERS - NUMBERS.mean()).mean()
-    assert error < (0.5 if model_type != "dummy" else 1.01) * typical
+        assert r2_score(NUMBERS, numeric.predict(X)) > 0.7
 
 
 @pytest.mark.parametrize(
     ("model_type", "task", "params"),
     [
         ("dummy", "classification", {"strategy": "stratified"}),
-        ("linear", "classification", {"C": 0.5, "max_iter": 50}),
         ("linear", "regression", {"alpha": 3.0}),
         ("random_forest", "regression", {"n_estimators": 7, "min_samples_leaf": 2}),
         ("hist_gradient_boosting", "classification", {"max_iter": 3}),
@@ -72,7 +64,6 @@ def test_hyperparameters_and_seed_reach_the_estimator(
     [
         ("xgb", {}, "'xgb', expected one of: dummy, linear, random_forest"),
         ("linear", {"depth": 3}, "model.params.depth: .* one of: alpha, copy_X"),
-        ("linear", {"random_state": 3}, "model.params.random_state: unknown"),
         ("linear", {"alpha": "much"}, "model.params: .*'alpha' .* Got 'much' instead"),
     ],
 )

@@ -9,16 +9,21 @@ import pytest
 from scripts import promote as command
 from src.data.preprocessing import preprocess
 from src.evaluation import promotion, report
+from src.evaluation.gate import Decision, Rule
 from src.evaluation.model_card import card_path, check_card
-from src.evaluation.promotion import Outcome, promote, roll_back
+from src.evaluation.promotion import Outcome, promote
 from src.models.artifact import copy_model
-from src.models.registry import Registry
+from src.models.registry import Registry, Version
 from src.training.train import train
 from src.utils.config import ModelSettings, Settings
 from src.utils.errors import DataError
+from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring, make_frame, make_settings
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.xdist_group("registry"),
+]
 
 STRENGTHS = {"first": 1.0, "equal": 1.0000001, "second": 0.5, "bad": 0.0001}
 
@@ -90,61 +95,68 @@ def test_the_first_model_becomes_champion_with_its_evidence(project: Settings) -
     assert len(registry.history()) == 2
 
 
-def test_a_worse_model_is_refused_and_the_champion_stays(project: Settings) -> None:
+def test_a_worse_model_is_refused_unless_the_refusal_is_overridden(
+    project: Settings,
+) -> None:
     promoted(project, "first")
-    assert promoted(project, "equal").promoted and champion(project) == 2  # a tie
     outcome = promoted(project, "bad")
-    assert not outcome.promoted and champion(project) == 2
+    assert not outcome.promoted and champion(project) == 1
     event = Registry(project).history()[-1]
     assert event.action == "reject" and "ROC AUC against the champion" in event.why
     assert "❌" in (project.paths.reports / "gate.md").read_text("utf-8")
-
-
-def test_an_override_promotes_and_is_written_down(project: Settings) -> None:
-    promoted(project, "first")
     assert promoted(project, "bad", override=True).promoted and champion(project) == 2
     event = Registry(project).history()[-1]
     assert event.action == "promote" and event.why.endswith("promoted all the same")
     assert "promoted all the same" in card_path(project).read_text("utf-8")
 
 
-def test_a_rollback_brings_champion_and_card_back(project: Settings) -> None:
-    promoted(project, "first")
-    card = card_path(project).read_text("utf-8")
-    promoted(project, "second")
-    assert card_path(project).read_text("utf-8") != card
-    with pytest.raises(DataError, match="not the card of the champion; run"):
-        card_path(project).write_text(card, "utf-8")
-        check_card(Registry(project), project)
-    now, before = roll_back(project, "complaints")
-    assert (now.number, before.number, champion(project)) == (1, 2, 1)
-    assert card_path(project).read_text("utf-8") == card
-    assert Registry(project).history()[-1].why == "complaints"
-    with pytest.raises(DataError):
-        roll_back(project, "again")
-
-
-def test_the_command_says_what_became_of_the_model_and_fails_for_a_refusal(
+def test_a_rollback_brings_champion_and_card_back(
     project: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    promoted(project, "first")
+    card = card_path(project).read_text("utf-8")
+    assert promoted(project, "equal").promoted and champion(project) == 2  # a tie
+    assert card_path(project).read_text("utf-8") != card
+    with pytest.raises(DataError, match="not the card of the champion; run"):
+        card_path(project).write_text(card, "utf-8")
+        check_card(Registry(project), project)
     monkeypatch.setattr(command, "settings_from", lambda _: project)
+    monkeypatch.setattr(sys, "argv", ["", "--rollback", "--why", "complaints"])
+    command.main()
+    assert "version 1 is the champion again, not 2" in capsys.readouterr().out
+    assert champion(project) == 1
+    assert card_path(project).read_text("utf-8") == card
+    assert Registry(project).history()[-1].why == "complaints"
 
-    def run(name: str, *options: str) -> str:
-        path = Path(project.data.source).with_name(f"{name}.joblib")
-        arguments = ["promote.py", "--model-path", str(path), *options]
-        monkeypatch.setattr(sys, "argv", arguments)
-        command.main()
-        return capsys.readouterr().out
 
-    assert "version 1 is the champion" in run("first")
-    assert "version 1 is the champion already" in run("first")
-    for options in (["--dry-run"], []):
-        with pytest.raises(SystemExit) as ended:
-            run("bad", *options)
-        assert ended.value.code == 1
-    said = capsys.readouterr().out
-    assert "nothing was changed" in said and "version 2 is refused: ROC AUC" in said
-    assert "version 2 is the champion" in run("bad", "--override")
-    assert "version 1 is the champion again" in run("bad", "--rollback")
+def test_the_command_says_what_became_of_the_model_and_fails_for_a_refusal(
+    make_project: ProjectMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings, version = make_project(), Version(2, "abc")
+    monkeypatch.setattr(command, "settings_from", lambda _: settings)
+    passed = Decision([Rule("ROC AUC", "0.8", "at least 0.7", True)], [])
+    refused = Decision([Rule("ROC AUC", "0.6", "at least 0.7", False)], ["A note."])
+    for outcome, options, status, said in (
+        (Outcome(None, False, version), "", 0, "version 2 is the champion already"),
+        (Outcome(passed, True, version), "", 0, "version 2 is the champion\nnext: rev"),
+        (Outcome(refused, True, version), "--override", 0, "2 is the champion\n"),
+        (Outcome(refused, False, version), "", 1, "2 is refused: ROC AUC: 0.6, expec"),
+        (Outcome(passed, False, None), "--dry-run", 0, "would pass the gate; nothing"),
+        (Outcome(refused, False, None), "--dry-run", 1, "A note.\n\nthe model would n"),
+    ):
+        asked: dict[str, bool] = {}
+        monkeypatch.setattr(
+            command, "promote", lambda *_, **how: asked.update(how) or outcome
+        )
+        monkeypatch.setattr(sys, "argv", ["promote.py", *options.split()])
+        ended = 0
+        try:
+            command.main()
+        except SystemExit as error:
+            ended = error.code
+        assert ended == status and said in capsys.readouterr().out
+        assert asked == {k: k[:3] in options for k in ("override", "dry_run")}

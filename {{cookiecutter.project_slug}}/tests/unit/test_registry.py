@@ -12,7 +12,10 @@ from src.utils.files import sha256_of
 from tests.conftest import ProjectMaker
 
 # Libraries below the registry ask each other for what they are about to remove.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.xdist_group("registry"),
+]
 
 Adder = Callable[[int], Version]
 

@@ -36,7 +36,6 @@ def test_a_written_schema_reads_back_the_same(tmp_path: Path) -> None:
     [
         ("{type: float}", "columns.c.type: found 'float', expected 'integer'"),
         ("{type: number, mim: 0}", "columns.c.mim: unknown key"),
-        ("{type: category, max: 1}", "columns.c: limit 1.* does not fit type category"),
         ("{type: number, role: target}", "one column with role target is needed"),
     ],
 )
@@ -50,15 +49,15 @@ def test_a_faulty_schema_is_refused_in_one_line(
         load_schema(path)
 
 
-@pytest.mark.parametrize("task, target", [("classification", "z"), ("regression", "y")])
 def test_schema_and_settings_must_agree_on_the_target(
-    task: str, target: str, make_project: ProjectMaker
+    make_project: ProjectMaker,
 ) -> None:
-    settings = make_project(task, data={"target": target})
-    write_schema(schema_of(), settings.data.schema_path)
-    problem = f"target 'y' of type category, expected '{target}' .* task {task}"
-    with pytest.raises(ConfigError, match=problem):
-        load_schema(settings.data.schema_path, settings)
+    for task, target in (("classification", "z"), ("regression", "y")):
+        settings = make_project(task, data={"target": target})
+        write_schema(schema_of(), settings.data.schema_path)
+        problem = f"target 'y' of type category, expected '{target}' .* task {task}"
+        with pytest.raises(ConfigError, match=problem):
+            load_schema(settings.data.schema_path, settings)
 
 
 def read(values: list[Any], kind: ColumnType, date_format: str | None = None) -> Any:

@@ -2,18 +2,17 @@
 
 import pytest
 
-from src.data.preprocessing import preprocess
 from src.models.artifact import load_record
-from src.tracking.tracker import connect, log_decision, log_evaluation
-from src.training.train import train
+from src.tracking.tracker import connect, log_decision, log_evaluation, run
 from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import bring
+from tests.fixtures.synthetic import train_model
 
 import mlflow
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.xdist_group("registry"),
 ]
 
 
@@ -24,10 +23,7 @@ def test_a_training_its_evaluation_and_the_decision_are_one_run(
     search = {"trials": 2, "space": {"linear": {"C": {"low": 0.1, "high": 1}}}}
     tracking = {"enabled": True}
     settings = make_project(training=training, search=search, tracking=tracking)
-    bring(settings)
-    preprocess(settings)
-    train(settings)
-    path = settings.paths.models / "latest_model.joblib"
+    path = train_model(settings)
     record = load_record(path)
     summary = {
         "metrics": {"roc_auc": {"value": 0.9, "low": 0.8, "high": None}},
@@ -65,11 +61,7 @@ def test_nothing_is_recorded_if_the_configuration_says_so(
     make_project: ProjectMaker,
 ) -> None:
     settings = make_project(tracking={"enabled": False, "uri": "http://127.0.0.1:9"})
-    bring(settings)
-    preprocess(settings)
 
-    train(settings)
-
-    record = load_record(settings.paths.models / "latest_model.joblib")
-    assert record["run_id"] is None
-    log_decision(settings, record, 1, "passed", [])
+    with run(settings, "none") as run_id:
+        assert run_id is None
+    log_decision(settings, {"run_id": "abc"}, 1, "passed", [])

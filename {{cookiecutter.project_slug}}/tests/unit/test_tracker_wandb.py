@@ -2,12 +2,10 @@
 
 import pytest
 
-from src.data.preprocessing import preprocess
 from src.models.artifact import load_record
 from src.tracking.tracker import log_decision, log_evaluation, run
-from src.training.train import train
 from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import bring
+from tests.fixtures.synthetic import train_model
 
 import wandb
 
@@ -28,10 +26,7 @@ def test_an_offline_run_holds_what_is_synced_later(make_project: ProjectMaker) -
     settings = make_project(
         training=training, tracking={"enabled": True, "experiment": "synthetic"}
     )
-    bring(settings)
-    preprocess(settings)
-    train(settings)
-    path = settings.paths.models / "latest_model.joblib"
+    path = train_model(settings)
     record = load_record(path)
     summary = {
         "metrics": {"roc_auc": {"value": 0.9}},
