@@ -19,8 +19,6 @@ from src.training.train import train
 from src.training.validation import measure
 from src.utils.config import Settings
 
-pytestmark = pytest.mark.xdist_group("configured")  # one training for all of them
-
 # Balanced accuracy, or R²: so good on data of the real world, it has seen the answer.
 TOO_GOOD = 0.995
 

@@ -9,8 +9,6 @@ from nbclient import NotebookClient
 
 from src.utils.config import PROJECT_ROOT, Settings
 
-pytestmark = pytest.mark.xdist_group("configured")  # one training for all of them
-
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*/*.ipynb"))
 
 

@@ -30,7 +30,6 @@ STRANGE = {
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.xdist_group("registry")
 def test_a_source_becomes_a_champion_that_predicts_raw_rows(
     make_project: ProjectMaker,
 ) -> None:

@@ -11,10 +11,7 @@ from src.models.registry import Registry
 from src.utils.errors import ProjectError
 from tests.conftest import ProjectMaker
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.xdist_group("registry"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 Command = Callable[[str], str]
 

@@ -20,10 +20,7 @@ from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring, make_frame, make_settings
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.xdist_group("registry"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 STRENGTHS = {"first": 1.0, "equal": 1.0000001, "second": 0.5, "bad": 0.0001}
 

@@ -12,10 +12,7 @@ from src.utils.files import sha256_of
 from tests.conftest import ProjectMaker
 
 # Libraries below the registry ask each other for what they are about to remove.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.xdist_group("registry"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 Adder = Callable[[int], Version]
 

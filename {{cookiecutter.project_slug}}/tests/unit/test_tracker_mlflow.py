@@ -12,7 +12,6 @@ import mlflow
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.xdist_group("registry"),
 ]
 
 
