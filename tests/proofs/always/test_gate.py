@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from src.evaluation.metrics import measure
-from src.evaluation.performance import Check, improvement
+from src.evaluation.performance import Audit, Rule, improvement
 from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
 from tests.unit.test_gate import classifier, failed, judged
+
+
+def audit(rule: Rule) -> Audit:
+    return Audit("x", "An audit", "Intro.", [], {}, [rule], {})
 
 
 def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> None:
@@ -45,8 +49,8 @@ def test_the_interval_of_the_difference_decides_and_not_its_value(
 def test_a_decision_is_readable_for_people_and_programs(
     make_project: ProjectMaker,
 ) -> None:
-    checks = (Check("a|b", 0.3, 0.2, False),)
-    decision = judged(make_project(), classifier(noise=1), checks=checks)
+    audits = (audit(Rule("a|b", "0.3", "at most 0.2", False)),)
+    decision = judged(make_project(), classifier(noise=1), audits=audits)
     content: dict[str, Any] = decision.content()
     assert content["passed"] is False and content["rules"][1]["name"] == "a|b"
     assert "does **not** pass" in decision.markdown()
@@ -62,8 +66,8 @@ def test_a_limit_on_a_metric_that_there_is_not_is_refused(
         judged(settings, classifier(noise=1))
 
 
-def test_a_check_of_an_audit_is_a_rule(make_project: ProjectMaker) -> None:
-    check = Check("gap by city", 0.3, 0.2, False)
-    decision = judged(make_project(), classifier(noise=1), checks=(check,))
+def test_a_rule_of_an_audit_is_one_of_the_gate(make_project: ProjectMaker) -> None:
+    rule = Rule("gap by city", "0.3", "at most 0.2", False)
+    decision = judged(make_project(), classifier(noise=1), audits=(audit(rule),))
     assert failed(decision) == ["gap by city"]
     assert decision.why == "gap by city: 0.3, expected at most 0.2"
