@@ -66,7 +66,6 @@ OWNED_PATHS = {
             ".dvcignore",
             "docs/data_versioning.md",
             "dvc.yaml",
-            "tests/integration/test_data_versioning.py",
         ],
     },
     "experiment_tracking": {

@@ -116,3 +116,21 @@ def test_a_copy_with_other_parameters_is_unfitted_and_independent() -> None:
 def test_the_seed_is_not_a_hyperparameter() -> None:
     with pytest.raises(ConfigError, match="model.params.random_state: unknown"):
         ModelFactory.get_model("linear", task="regression", random_state=3)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "task", "params"),
+    [
+        ("dummy", "classification", {"strategy": "stratified"}),
+        ("linear", "regression", {"alpha": 3.0}),
+        ("random_forest", "regression", {"n_estimators": 7, "min_samples_leaf": 2}),
+        ("hist_gradient_boosting", "classification", {"max_iter": 3}),
+    ],
+)
+def test_hyperparameters_and_seed_reach_the_estimator(
+    model_type: str, task: Task, params: dict[str, object]
+) -> None:
+    model = ModelFactory.get_model(model_type, task=task, seed=11, **params)
+
+    assert model.estimator.get_params().items() >= params.items()
+    assert model.estimator.random_state == 11

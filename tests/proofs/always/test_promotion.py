@@ -1,17 +1,21 @@
 """What else becomes of a challenger; the team's own tests have the rest."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts import promote as command
 from src.evaluation import promotion
 from src.evaluation.gate import Decision
+from src.evaluation.performance import Rule
 from src.evaluation.model_card import card_path, check_owner
-from src.evaluation.promotion import roll_back
-from src.models.registry import Registry
+from src.evaluation.promotion import Outcome, roll_back
+from src.models.registry import Registry, Version
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
+from tests.conftest import ProjectMaker
 from tests.unit.test_promotion import champion, project, promoted, trained
 
 __all__ = ["project", "trained"]  # fixtures
@@ -121,3 +125,34 @@ def test_a_model_is_no_champion_over_one_that_it_was_not_compared_with(
     with pytest.raises(DataError, match="version 2"):
         promoted(project, "equal")
     assert champion(project) == 2
+
+
+def test_the_command_says_what_became_of_the_model_and_fails_for_a_refusal(
+    make_project: ProjectMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings, version = make_project(), Version(2, "abc")
+    monkeypatch.setattr(command, "settings_from", lambda _: settings)
+    passed = Decision([Rule("ROC AUC", "0.8", "at least 0.7", True)], [])
+    refused = Decision([Rule("ROC AUC", "0.6", "at least 0.7", False)], ["A note."])
+    for outcome, options, status, said in (
+        (Outcome(None, False, version), "", 0, "version 2 is the champion already"),
+        (Outcome(passed, True, version), "", 0, "version 2 is the champion\nnext: rev"),
+        (Outcome(refused, True, version), "--override", 0, "2 is the champion\n"),
+        (Outcome(refused, False, version), "", 1, "2 is refused: ROC AUC: 0.6, expec"),
+        (Outcome(passed, False, None), "--dry-run", 0, "would pass the gate; nothing"),
+        (Outcome(refused, False, None), "--dry-run", 1, "A note.\n\nthe model would n"),
+    ):
+        asked: dict[str, bool] = {}
+        monkeypatch.setattr(
+            command, "promote", lambda *_, **how: asked.update(how) or outcome
+        )
+        monkeypatch.setattr(sys, "argv", ["promote.py", *options.split()])
+        ended = 0
+        try:
+            command.main()
+        except SystemExit as error:
+            ended = error.code
+        assert ended == status and said in capsys.readouterr().out
+        assert asked == {k: k[:3] in options for k in ("override", "dry_run")}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.evaluation.metrics import Predictions
-from src.evaluation.performance import Audit, Table, evaluate, load_inputs
+from src.evaluation.performance import Audit, Rule, Table, evaluate, load_inputs
 from src.evaluation.report import format_number, model_pictures, write_report
 from src.utils.visualization import bar_chart, to_svg
 from tests.conftest import ProjectMaker
@@ -29,19 +29,23 @@ def test_the_pictures_are_those_that_the_predictions_allow() -> None:
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_a_report_has_the_same_bytes_each_time(
+def test_a_report_has_its_audits_and_the_same_bytes_each_time(
     make_project: ProjectMaker, task: str
 ) -> None:
     settings = make_project(task)
     model = train_model(settings)
     inputs = load_inputs(model, settings.paths.processed / "test.csv", settings)
-    tables = [Table("a table", ["head"], [["cell"]])]
-    audit = Audit("x", "An audit", "Intro.", tables, {}, [], {"figure": 1})
+    rules = [Rule("limit", "0.3", "at most 0.2", False)]
+    tables = [Table("a table", ["head"], [["<i>cell</i>"]])]
+    audit = Audit("x", "An audit", "Intro.", tables, {}, rules, {"figure": 1})
     found: list[tuple[bytes, bytes]] = []
     for _ in range(2):
         report = write_report(evaluate(inputs, settings), [audit], inputs, settings)
         found.append((report.page.read_bytes(), report.summary.read_bytes()))
     assert found[0] == found[1]
+    page = found[0][0].decode()
+    assert "<h2>An audit</h2>" in page and "&lt;i&gt;cell&lt;/i&gt;" in page
+    assert "not held" in page and report.content["audits"]["x"]["figure"] == 1
 
 
 def test_a_figure_is_drawn_alike_and_shows_any_label_as_it_is() -> None:

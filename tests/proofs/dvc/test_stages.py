@@ -1,6 +1,7 @@
-"""The stages of DVC, in detail."""
+"""``dvc.yaml`` names what each stage really depends on, and what is really there."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,14 @@ import yaml
 from src.utils.config import PROJECT_ROOT, Settings, load_settings
 
 # How commands talk and files are written changes no result.
+WITHOUT_EFFECT = {
+    "src/utils/cli.py",
+    "src/utils/errors.py",
+    "src/utils/files.py",
+    "src/utils/logging.py",
+}
 # It describes the data of a first run; what it does later is in src/data/ingestion.py.
-
+DESCRIBING = "download"
 PIPELINE = yaml.safe_load((PROJECT_ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES: dict[str, Any] = PIPELINE["stages"]
 
@@ -42,6 +49,34 @@ def imports_of(path: str, seen: set[str]) -> set[str]:
                 seen.add(file)
                 imports_of(file, seen)
     return seen
+
+
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - {DESCRIBING}))
+def test_a_stage_depends_on_all_code_that_it_runs(stage: str) -> None:
+    script = re.search(r"\S+\.py", STAGES[stage]["cmd"])
+    assert script is not None
+    code = {script[0]} | imports_of(script[0], set())
+    deps = names(STAGES[stage]["deps"])
+    forgotten = {
+        file
+        for file in code - WITHOUT_EFFECT
+        if not deps & {file, *map(str, Path(file).parents)}
+    }
+    assert not forgotten
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_what_exists_or_another_stage_writes(stage: str) -> None:
+    settings = load_settings()
+    written = {
+        path
+        for other in STAGES.values()
+        for path in names(other["outs"] + other.get("metrics", []))
+    }
+    # Where it was inferred, it is written by the first download.
+    written.add("config/data_schema.yaml")
+    for dep in names(STAGES[stage]["deps"]) - written:
+        assert (PROJECT_ROOT / fill_in(dep, settings)).exists()
 
 
 @pytest.mark.parametrize("stage", STAGES)

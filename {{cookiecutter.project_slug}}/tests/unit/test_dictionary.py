@@ -5,10 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.data.dictionary import write_dictionary
-from src.data.preprocessing import preprocess
-from src.data.schema import DataSchema, write_schema
-from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import bring
+from src.data.schema import DataSchema
 
 COLUMNS = {
     "age": {"type": "integer", "min": 0, "max": 30, "unique": True},
@@ -34,12 +31,3 @@ def test_it_says_what_the_schema_asks_for_and_what_the_data_hold(
         "| `kind` | category | target | `cat`, `` `x` `` | 0.0% |  |  |",
         "| `gone` | number | ignored |  | absent |  |  |",
     ]
-
-
-def test_a_run_writes_what_the_schema_says_by_now(make_project: ProjectMaker) -> None:
-    settings = make_project(rows=60)
-    schema = bring(settings)
-    described = schema.model_copy(update={"description": "Reviewed."})
-    write_schema(described, settings.data.schema_path)
-    preprocess(settings)
-    assert "\nReviewed.\n" in settings.data.dictionary_path.read_text(encoding="utf-8")

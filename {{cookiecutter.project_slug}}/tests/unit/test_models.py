@@ -13,7 +13,6 @@ from sklearn.metrics import r2_score
 
 from src.models.artifact import load_model, save_model
 from src.models.factory import MODEL_TYPES, ModelFactory
-from src.utils.config import Task
 from src.utils.errors import ConfigError, DataError
 from src.utils.files import sha256_of
 
@@ -39,24 +38,6 @@ def test_every_type_learns_labels_and_numbers(model_type: str) -> None:
     if model_type != "dummy":
         assert (predicted == labels).mean() > 0.7
         assert r2_score(NUMBERS, numeric.predict(X)) > 0.7
-
-
-@pytest.mark.parametrize(
-    ("model_type", "task", "params"),
-    [
-        ("dummy", "classification", {"strategy": "stratified"}),
-        ("linear", "regression", {"alpha": 3.0}),
-        ("random_forest", "regression", {"n_estimators": 7, "min_samples_leaf": 2}),
-        ("hist_gradient_boosting", "classification", {"max_iter": 3}),
-    ],
-)
-def test_hyperparameters_and_seed_reach_the_estimator(
-    model_type: str, task: Task, params: dict[str, object]
-) -> None:
-    model = ModelFactory.get_model(model_type, task=task, seed=11, **params)
-
-    assert model.estimator.get_params().items() >= params.items()
-    assert model.estimator.random_state == 11
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """From trained models to a champion, a refusal, or a rollback."""
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,15 +9,13 @@ import pytest
 from scripts import promote as command
 from src.data.preprocessing import preprocess
 from src.evaluation import promotion, report
-from src.evaluation.gate import Decision, Rule
 from src.evaluation.model_card import card_path, check_card
 from src.evaluation.promotion import Outcome, promote
 from src.models.artifact import copy_model
-from src.models.registry import Registry, Version
+from src.models.registry import Registry
 from src.training.train import train
 from src.utils.config import ModelSettings, Settings
 from src.utils.errors import DataError
-from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring, make_frame, make_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -58,9 +56,12 @@ def project(
     )
 
 
+def path_of(settings: Settings, name: str) -> Path:
+    return Path(settings.data.source).with_name(f"{name}.joblib")
+
+
 def promoted(settings: Settings, name: str, **options: bool) -> Outcome:
-    path = Path(settings.data.source).with_name(f"{name}.joblib")
-    return promote(path, settings, "a test", **options)
+    return promote(path_of(settings, name), settings, "a test", **options)
 
 
 def champion(settings: Settings) -> int | None:
@@ -92,12 +93,26 @@ def test_the_first_model_becomes_champion_with_its_evidence(project: Settings) -
     assert len(registry.history()) == 2
 
 
+@pytest.fixture
+def run(project: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The command, as a function of its arguments."""
+    monkeypatch.setattr(command, "settings_from", lambda _: project)
+
+    def run(*arguments: str) -> None:
+        monkeypatch.setattr("sys.argv", ["promote.py", *arguments])
+        command.main()
+
+    return run
+
+
 def test_a_worse_model_is_refused_unless_the_refusal_is_overridden(
-    project: Settings,
+    project: Settings, run: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     promoted(project, "first")
-    outcome = promoted(project, "bad")
-    assert not outcome.promoted and champion(project) == 1
+    with pytest.raises(SystemExit, match="^1$"):
+        run("--model-path", str(path_of(project, "bad")))
+    assert "version 2 is refused: ROC AUC against" in capsys.readouterr().out
+    assert champion(project) == 1
     event = Registry(project).history()[-1]
     assert event.action == "reject" and "ROC AUC against the champion" in event.why
     assert "❌" in (project.paths.reports / "gate.md").read_text("utf-8")
@@ -108,9 +123,7 @@ def test_a_worse_model_is_refused_unless_the_refusal_is_overridden(
 
 
 def test_a_rollback_brings_champion_and_card_back(
-    project: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    project: Settings, run: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     promoted(project, "first")
     card = card_path(project).read_text("utf-8")
@@ -119,41 +132,8 @@ def test_a_rollback_brings_champion_and_card_back(
     with pytest.raises(DataError, match="not the card of the champion; run"):
         card_path(project).write_text(card, "utf-8")
         check_card(Registry(project), project)
-    monkeypatch.setattr(command, "settings_from", lambda _: project)
-    monkeypatch.setattr(sys, "argv", ["", "--rollback", "--why", "complaints"])
-    command.main()
+    run("--rollback", "--why", "complaints")
     assert "version 1 is the champion again, not 2" in capsys.readouterr().out
     assert champion(project) == 1
     assert card_path(project).read_text("utf-8") == card
     assert Registry(project).history()[-1].why == "complaints"
-
-
-def test_the_command_says_what_became_of_the_model_and_fails_for_a_refusal(
-    make_project: ProjectMaker,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    settings, version = make_project(), Version(2, "abc")
-    monkeypatch.setattr(command, "settings_from", lambda _: settings)
-    passed = Decision([Rule("ROC AUC", "0.8", "at least 0.7", True)], [])
-    refused = Decision([Rule("ROC AUC", "0.6", "at least 0.7", False)], ["A note."])
-    for outcome, options, status, said in (
-        (Outcome(None, False, version), "", 0, "version 2 is the champion already"),
-        (Outcome(passed, True, version), "", 0, "version 2 is the champion\nnext: rev"),
-        (Outcome(refused, True, version), "--override", 0, "2 is the champion\n"),
-        (Outcome(refused, False, version), "", 1, "2 is refused: ROC AUC: 0.6, expec"),
-        (Outcome(passed, False, None), "--dry-run", 0, "would pass the gate; nothing"),
-        (Outcome(refused, False, None), "--dry-run", 1, "A note.\n\nthe model would n"),
-    ):
-        asked: dict[str, bool] = {}
-        monkeypatch.setattr(
-            command, "promote", lambda *_, **how: asked.update(how) or outcome
-        )
-        monkeypatch.setattr(sys, "argv", ["promote.py", *options.split()])
-        ended = 0
-        try:
-            command.main()
-        except SystemExit as error:
-            ended = error.code
-        assert ended == status and said in capsys.readouterr().out
-        assert asked == {k: k[:3] in options for k in ("override", "dry_run")}

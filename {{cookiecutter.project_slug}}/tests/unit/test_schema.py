@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src.data.columns import convert, example_row, to_schema_types
+from src.data.columns import convert
 from src.data.schema import ColumnType, DataSchema, load_schema, write_schema
 from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import make_frame, make_schema
 
 
 def schema_of(**columns: dict[str, Any]) -> DataSchema:
@@ -80,15 +79,3 @@ def test_values_are_read_as_the_type_or_are_missing(
     values: list[Any], kind: ColumnType, expected: list[Any]
 ) -> None:
     assert read(values, kind) == expected
-
-
-def test_an_example_row_has_medians_and_the_most_frequent_answers() -> None:
-    frame, schema = make_frame("regression", 101), make_schema("regression")
-    assert example_row(to_schema_types(frame, schema), schema) == {
-        "income": frame["income"].median(),
-        "age": 51,
-        "city": "Oslo",
-        "member": False,
-        "signed up": "2024-02-20T00:00:00",
-        "comment": "seldom",
-    }
