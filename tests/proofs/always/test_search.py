@@ -31,7 +31,7 @@ X = pd.DataFrame(
 Y = X["x0"] + pd.Series(np.random.default_rng(1).normal(0, 3, ROWS))
 SPACE = {"linear": {"alpha": {"low": 0.001, "high": 1000, "log": True}}}
 # For each line, lets a child search, and kill itself in the middle of it: before it
-# fits a fold, or within what it writes to the study, for the so manieth time.
+# fits to the folds, or within what it writes to the study, for the so manieth time.
 KILLER = """
 import itertools, os, pathlib, signal, sys
 import optuna, sqlalchemy.dialects.sqlite
@@ -107,8 +107,8 @@ def killer() -> Iterator[Callable[..., int]]:
     [
         ("write", 5),
         ("write", 30),
-        ("fit", 5),
-        ("fit", 17),
+        ("fit", 2),
+        ("fit", 11),
         ("write", 200),
         ("write", 301),
         ("write", 422),
@@ -127,7 +127,7 @@ def test_a_search_that_is_killed_again_and_again_comes_to_its_end(
     tmp_path: Path, whole: Any, killer: Callable[..., int]
 ) -> None:
     for _ in range(3):
-        assert os.WTERMSIG(killer(tmp_path, "fit", 9)) == signal.SIGKILL
+        assert os.WTERMSIG(killer(tmp_path, "fit", 4)) == signal.SIGKILL
 
     assert killer(tmp_path, "fit", 99) == 0
     assert search_in(tmp_path) == whole
@@ -267,27 +267,6 @@ def test_other_rows_begin_another_search(tmp_path: Path) -> None:
     assert first["best"]["value"] != other["best"]["value"]
 
 
-def test_trials_that_do_badly_in_the_first_folds_are_pruned(tmp_path: Path) -> None:
-    trials = search_in(tmp_path, trials=32)[0]["trials"]
-
-    pruned = [trial for trial in trials if trial["state"] == "pruned"]
-    assert pruned
-    assert all(len(trial["intermediate"]) < 3 for trial in pruned)
-    assert all(len(t["intermediate"]) == 3 for t in trials if t not in pruned)
-
-
-def test_a_trial_that_has_fitted_every_fold_is_not_pruned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def at_the_last(self: Any, study: Any, trial: optuna.trial.FrozenTrial) -> bool:
-        return trial.last_step == 2
-
-    monkeypatch.setattr(optuna.pruners.MedianPruner, "prune", at_the_last)
-
-    states = [t["state"] for t in search_in(tmp_path, trials=2)[0]["trials"]]
-    assert states == ["complete", "complete"]
-
-
 def test_it_says_how_far_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,7 +285,7 @@ def test_a_trial_that_cannot_be_fitted_is_a_failed_one(
     ends = {(t["params"]["solver"], t["state"]) for t in found["trials"]}
     assert ends == {("svd", "complete"), ("lbfgs", "fail")}
     failed = [t for t in found["trials"] if t["state"] == "fail"]
-    assert all(t["value"] is None and t["intermediate"] == [] for t in failed)
+    assert failed and all(t["value"] is None for t in failed)
     assert found["best"]["params"] == {"solver": "svd"}
     assert "model.params: Ridge cannot be fitted" in caplog.text
 
