@@ -17,27 +17,28 @@ from src.training.train import ModelTrainer
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import make_frame, make_schema
+from tests.fixtures.synthetic import make_frame, make_schema, make_settings
 
 NAMES = np.array(["no", "yes"], dtype=object)
 
 
-def inputs_of(settings: Settings) -> Inputs:
-    """Return a fitted pipeline, and rows whose column ``city`` is sensitive."""
-    schema = make_schema(settings.task).model_copy(update={"sensitive": ["city"]})
-    rows = to_schema_types(make_frame(settings.task, 400), schema)
-    trainer = ModelTrainer(settings, schema)
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """A fitted pipeline, and rows whose column ``city`` is sensitive."""
+    schema = make_schema("classification").model_copy(update={"sensitive": ["city"]})
+    rows = to_schema_types(make_frame("classification", 400), schema)
+    folder = tmp_path_factory.mktemp("audited")
+    trainer = ModelTrainer(make_settings(folder, "classification"), schema)
     model = trainer.train(trainer.build_model(), trainer.preprocess(rows[:300]))
     return Inputs(model.pipeline, {}, schema, rows[:300], rows[300:], Path())
 
 
 def audited(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, **limits: Any
+    inputs: Inputs, settings: Settings, monkeypatch: pytest.MonkeyPatch, **limits: Any
 ) -> tuple[Audit, Audit]:
     """Return explanation and fairness of a model under limits."""
     chosen = audits.AuditSettings.model_validate(limits)
     monkeypatch.setattr(audits, "load_audit_settings", lambda: chosen)
-    inputs = inputs_of(settings)
     said = predict(inputs.pipeline, inputs.test, inputs.schema, settings)
     explanation, fairness = run_audits(inputs, said, settings)
     return explanation, fairness
@@ -61,12 +62,12 @@ def test_groups_are_compared_by_their_rates_and_the_largest_difference() -> None
 
 
 def test_a_limit_on_groups_is_held_or_not_and_small_groups_are_left_out(
-    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+    inputs: Inputs, make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_project(evaluation={"min_slice_rows": 26})
     for limit in (0.001, 0.999):
         limits = {"limits": {"selection_rate": limit}}
-        _, fairness = audited(settings, monkeypatch, fairness=limits)
+        _, fairness = audited(inputs, settings, monkeypatch, fairness=limits)
         (rule,) = fairness.rules
         assert rule.name == "difference of selection rate by city"
         assert rule.passed is (limit > 0.5)
@@ -76,14 +77,15 @@ def test_a_limit_on_groups_is_held_or_not_and_small_groups_are_left_out(
             "Oslo",
         ]
     with pytest.raises(ConfigError, match="fairness.limits: found 'mean_error'"):
-        audited(settings, monkeypatch, fairness={"limits": {"mean_error": 1}})
+        wrong = {"limits": {"mean_error": 1}}
+        audited(inputs, settings, monkeypatch, fairness=wrong)
 
 
 def test_what_the_model_goes_by_is_ranked_told_and_limited(
-    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+    inputs: Inputs, make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = {"max_share": 0.2, "top": 1}
-    found, _ = audited(make_project(), monkeypatch, explanation=limits)
+    found, _ = audited(inputs, make_project(), monkeypatch, explanation=limits)
     assert next(iter(found.content["shares"])) == "income"
     assert sum(found.content["shares"].values()) == pytest.approx(1)
     (rule,) = found.rules
