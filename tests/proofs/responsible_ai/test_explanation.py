@@ -84,9 +84,12 @@ def test_a_threshold_does_not_change_the_explanation(
     np.testing.assert_allclose(found[0].values, found[1].values)
 
 
-def test_a_model_without_an_exact_way_is_explained_by_permutation(
+def test_a_model_that_is_not_explained_does_not_hold_a_limit(
     make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, _ = audited(make_project(model={"type": "dummy"}), monkeypatch)
-    assert found.content["method"] == "permutation" and len(found.tables) == 1
-    assert set(found.content["shares"].values()) == {0.0}
+    settings = make_project(model={"type": "dummy"})
+    limits = {"max_share": 0.9}
+    found, _ = audited(inputs_of(settings), settings, monkeypatch, explanation=limits)
+    assert found.content == {} and found.tables == []
+    (rule,) = found.rules
+    assert rule.found == "not explained" and not rule.passed

@@ -22,15 +22,19 @@ from tests.fixtures.synthetic import make_frame, make_schema, make_settings
 NAMES = np.array(["no", "yes"], dtype=object)
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """A fitted pipeline, and rows whose column ``city`` is sensitive."""
-    schema = make_schema("classification").model_copy(update={"sensitive": ["city"]})
-    rows = to_schema_types(make_frame("classification", 400), schema)
-    folder = tmp_path_factory.mktemp("audited")
-    trainer = ModelTrainer(make_settings(folder, "classification"), schema)
+def inputs_of(settings: Settings) -> Inputs:
+    """Return a fitted pipeline, and rows whose column ``city`` is sensitive."""
+    schema = make_schema(settings.task).model_copy(update={"sensitive": ["city"]})
+    rows = to_schema_types(make_frame(settings.task, 400), schema)
+    trainer = ModelTrainer(settings, schema)
     model = trainer.train(trainer.build_model(), trainer.preprocess(rows[:300]))
     return Inputs(model.pipeline, {}, schema, rows[:300], rows[300:], Path())
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    folder = tmp_path_factory.mktemp("audited")
+    return inputs_of(make_settings(folder, "classification"))
 
 
 def audited(
