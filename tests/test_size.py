@@ -7,8 +7,8 @@ import pytest
 
 from tests.generating import files, generate
 
-# Lines of Python in all; of it src (5,000 is the aim); of it the service.
-LINES, SOURCE_LINES, SERVICE_LINES = 8_500, 5_500, 900
+# Lines of Python in all; of it src; of it the service.
+LINES, SOURCE_LINES, SERVICE_LINES = 8_500, 5_000, 900
 FILES = 130
 AGENTS_LINES = 70
 

@@ -17,7 +17,7 @@ from src.utils.files import sha256_of
 def download(settings: Settings, force: bool = False) -> None:
     """Ingest the source, and infer its schema where there is none yet."""
     data = settings.data
-    raw = ingest(data.source, settings.paths.raw, data.sha256, force)
+    raw = ingest(data.source, settings.paths.data / "raw", data.sha256, force)
     print(f"{raw}: SHA-256 {sha256_of(raw)}")
     if not data.schema_path.exists():
         rows = read_table(raw)

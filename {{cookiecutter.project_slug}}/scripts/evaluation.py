@@ -12,7 +12,7 @@ from src.evaluation.audits import run_audits
 from src.evaluation.metrics import METRICS
 from src.evaluation.performance import Evaluation, evaluate, load_inputs
 from src.evaluation.report import format_number, format_score, write_report
-from src.tracking.tracker import log_evaluation
+from src.tracking.tracker import add_to_run
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import DataError
@@ -52,14 +52,18 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
     inputs = load_inputs(model_path, test_path, settings)
     evaluation = evaluate(inputs, settings)
     audits = run_audits(inputs, evaluation.predictions, settings)
-    report = write_report(evaluation, audits, inputs, settings)
+    content = write_report(evaluation, audits, inputs, settings)
+    page, summary = (
+        settings.paths.reports / f"evaluation.{x}" for x in ("html", "json")
+    )
     try:
-        files = [report.page, report.summary]
-        log_evaluation(settings, inputs.record, report.content, files)
+        tested = content["data"]["test_sha256"]
+        found = {"test": content["metrics"], "test_sha256": tested}
+        add_to_run(settings, inputs.record, found, [page, summary])
     except DataError as error:
-        raise DataError(f"{error}; the report is written: {report.page}") from None
+        raise DataError(f"{error}; the report is written: {page}") from None
     verdict = VERDICTS[evaluation.verdict]
-    lines = [*table(evaluation), "", verdict, str(report.page), str(report.summary)]
+    lines = [*table(evaluation), "", verdict, str(page), str(summary)]
     return "\n".join(lines)
 
 

@@ -56,7 +56,7 @@ def make_project(tmp_path: Path, store: Path) -> ProjectMaker:
 def configured(tmp_path_factory: pytest.TempPathFactory) -> "Settings":
     """The project's own data and settings: split and trained on, outputs apart."""
     from scripts.data_download import download
-    from src.data.ingestion import is_url, source_name
+    from src.data.ingestion import source_name
     from src.data.preprocessing import preprocess
     from src.training.train import train
     from src.utils.config import PROJECT_ROOT, Settings, load_settings
@@ -70,10 +70,10 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> "Settings":
     content["registry"]["cards"] = folder / "model_cards"
     content["paths"] = {name: folder / name for name in content["paths"]}
     settings = Settings.model_validate(content)
-    raw = project.paths.raw / source_name(source)
+    raw = project.paths.data / "raw" / source_name(source)
     if raw.exists():
-        shutil.copytree(project.paths.raw, settings.paths.raw)
-    elif is_url(source) or not (PROJECT_ROOT / Path(source).expanduser()).exists():
+        shutil.copytree(project.paths.data / "raw", settings.paths.data / "raw")
+    elif "://" in source or not (PROJECT_ROOT / Path(source).expanduser()).exists():
         pytest.skip(f"{source} is not on this machine; `make data` fetches it")
     download(settings)
     preprocess(settings)

@@ -92,7 +92,7 @@ def test_the_feature_set_is_what_the_saved_pipeline_makes_of_raw_rows(
     preprocess(settings)
     train(settings)
 
-    stored = pd.read_parquet(settings.paths.features / "train.parquet")
+    stored = pd.read_parquet(settings.paths.data / "features" / "train.parquet")
     rows = read_table(settings.paths.processed / "train.csv")
     pipeline, _ = load_model(settings.paths.models / "latest_model.joblib")
     created = pipeline.named_steps["creation"].transform(rows)

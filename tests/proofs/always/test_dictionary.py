@@ -109,7 +109,7 @@ def test_a_run_follows_the_schema(project: Settings) -> None:
 def test_a_run_follows_the_data(project: Settings) -> None:
     source = Path(project.data.source)
     pd.read_csv(source).iloc[:50].to_csv(source, index=False)
-    ingest(project.data.source, project.paths.raw)
+    ingest(project.data.source, project.paths.data / "raw")
     preprocess(project)
     assert "Rows: 50\n" in project.data.dictionary_path.read_text("utf-8")
 
@@ -118,7 +118,7 @@ def test_data_that_break_the_schema_are_not_described(project: Settings) -> None
     before = project.data.dictionary_path.read_bytes()
     with Path(project.data.source).open("a", encoding="utf-8") as file:
         file.write("1,old,Oslo,True,2024-01-01,,yes\n")
-    ingest(project.data.source, project.paths.raw)
+    ingest(project.data.source, project.paths.data / "raw")
     with pytest.raises(DataError, match="breaks type integer"):
         preprocess(project)
     assert project.data.dictionary_path.read_bytes() == before

@@ -1,17 +1,26 @@
 """Features: which are kept, and what becomes of odd ones."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from src.features.creation import create_features, feature_columns
 from src.features.selection import FeatureSelector
-from src.features.transformation import build_transformer
+from src.features.transformation import fitted_steps
+from src.utils.config import FeatureSettings
 from tests.fixtures.synthetic import make_frame, make_schema
 
 ROWS = 120
 RANDOM = np.random.default_rng(0)
 X = pd.DataFrame(RANDOM.normal(size=(ROWS, 3)), columns=list("abc"))
+
+
+def transformer_of(min_category_rows: int, imputed: bool) -> Any:
+    """Return the second of the steps, unfitted."""
+    chosen = FeatureSettings(min_category_rows=min_category_rows)
+    return dict(fitted_steps(chosen, imputed, scaled=False))["transformation"]
 
 
 def test_the_rows_given_to_the_creation_stay_as_they_are() -> None:
@@ -58,7 +67,7 @@ def test_a_repeat_of_a_repeat_names_the_feature_that_is_kept(limit: float) -> No
 
 def test_a_category_of_many_values_does_not_make_as_many_columns() -> None:
     values = [f"w{k}" for k in range(300)] * 20
-    transformer = build_transformer(10, True, False).fit(pd.DataFrame({"c": values}))
+    transformer = transformer_of(10, True).fit(pd.DataFrame({"c": values}))
 
     assert transformer.transform(pd.DataFrame({"c": values})).shape[1] == 100
 
@@ -68,7 +77,7 @@ def test_a_category_of_many_values_does_not_make_as_many_columns() -> None:
 def test_features_of_one_kind_only_are_fine(columns: list[str], imputed: bool) -> None:
     frame = pd.DataFrame({"n": [1.0, 2] * 9, "m": [3.0] * 18, "c": ["a", ""] * 9})
 
-    numbers = build_transformer(5, imputed, False).fit_transform(frame[columns])
+    numbers = transformer_of(5, imputed).fit_transform(frame[columns])
 
     assert numbers.shape == (18, 2) and numbers.dtype == np.float64
 

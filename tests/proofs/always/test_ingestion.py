@@ -221,7 +221,7 @@ def test_raw_file_is_found_only_as_it_was_ingested(make_project: ProjectMaker) -
     settings = make_project(rows=30)
     with pytest.raises(DataError, match="run `make data`"):
         raw_file(settings)
-    raw = ingest(settings.data.source, settings.paths.raw)
+    raw = ingest(settings.data.source, settings.paths.data / "raw")
     assert raw_file(settings) == raw
     raw.write_bytes(b"changed")
     with pytest.raises(DataError, match="run `make data`"):

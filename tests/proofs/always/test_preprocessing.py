@@ -51,7 +51,7 @@ def files_of(settings: Settings) -> dict[str, bytes]:
 def replace_source(settings: Settings, frame: pd.DataFrame) -> None:
     """Make ``frame`` the ingested source."""
     frame.to_csv(settings.data.source, index=False)
-    ingest(settings.data.source, settings.paths.raw)
+    ingest(settings.data.source, settings.paths.data / "raw")
 
 
 def frame_of(count: int, **columns: list[str]) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def test_a_decision_that_cannot_be_recorded_says_what_was_done(
     def fail(*_: object) -> None:
         raise DataError("no server")
 
-    monkeypatch.setattr(promotion, "log_decision", fail)
+    monkeypatch.setattr(promotion, "add_to_run", fail)
     with pytest.raises(DataError, match="no server; .* version 1 is passed all the"):
         promoted(project, "first")
     assert Registry(project).at("champion") is not None

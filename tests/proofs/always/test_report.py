@@ -37,15 +37,16 @@ def test_a_report_has_its_audits_and_the_same_bytes_each_time(
     inputs = load_inputs(model, settings.paths.processed / "test.csv", settings)
     rules = [Rule("limit", "0.3", "at most 0.2", False)]
     tables = [Table("a table", ["head"], [["<i>cell</i>"]])]
-    audit = Audit("x", "An audit", "Intro.", tables, {}, rules, {"figure": 1})
+    audit = Audit("an audit", "Intro.", tables, {}, rules, {"figure": 1})
     found: list[tuple[bytes, bytes]] = []
     for _ in range(2):
-        report = write_report(evaluate(inputs, settings), [audit], inputs, settings)
-        found.append((report.page.read_bytes(), report.summary.read_bytes()))
+        content = write_report(evaluate(inputs, settings), [audit], inputs, settings)
+        files = (settings.paths.reports / f"evaluation.{x}" for x in ("html", "json"))
+        found.append(tuple(file.read_bytes() for file in files))
     assert found[0] == found[1]
     page = found[0][0].decode()
     assert "<h2>An audit</h2>" in page and "&lt;i&gt;cell&lt;/i&gt;" in page
-    assert "not held" in page and report.content["audits"]["x"]["figure"] == 1
+    assert "not held" in page and content["audits"]["an audit"]["figure"] == 1
 
 
 def test_a_figure_is_drawn_alike_and_shows_any_label_as_it_is() -> None:

@@ -17,7 +17,7 @@ from src.data.preprocessing import preprocess
 from src.evaluation.promotion import promote
 from src.models.artifact import load_model, load_record
 from src.models.registry import Registry
-from src.tracking.tracker import connect, log_decision, run
+from src.tracking.tracker import add_to_run, connect, run
 from src.training.train import train
 from src.utils import cli
 from src.utils.config import Settings
@@ -358,7 +358,7 @@ def test_a_run_that_another_store_has_is_named_in_one_line(
     with pytest.raises(
         DataError, match="abc.* not found.*MLOPS_TRACKING__ENABLED"
     ) as e:
-        log_decision(settings, {"run_id": "abc"}, 1, "passed", [])
+        add_to_run(settings, {"run_id": "abc"}, {"gate": "passed"}, [])
     assert "\n" not in str(e.value)
 
 

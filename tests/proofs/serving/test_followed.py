@@ -62,4 +62,4 @@ def test_a_model_of_other_features_is_refused(trained: Settings) -> None:
     columns = {name: c for name, c in COLUMNS.items() if name != "age"}
     other = DataSchema.model_validate({"name": "other", "columns": columns})
     with pytest.raises(DataError, match="other features"):
-        Model.load(latest(trained), "1", other, row_model(other, "answer"))
+        Model.load(latest(trained), "1", other, row_model(other))

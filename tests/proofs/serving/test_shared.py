@@ -19,7 +19,7 @@ from src.utils.config import Settings
 from tests.fixtures.serving import ROW, SCHEMA, made_up_model, served_settings
 from tests.fixtures.synthetic import bring, make_frame
 
-ROWS = row_model(SCHEMA, "answer")
+ROWS = row_model(SCHEMA)
 CSV = tables.CSV
 
 
@@ -61,13 +61,6 @@ def test_a_wrong_value_is_refused_with_its_column(column: str, value: Any) -> No
     with pytest.raises(ValidationError) as refused:
         ROWS.model_validate({**ROW, column: value})
     assert [error["loc"] for error in refused.value.errors()] == [(column,)]
-
-
-def test_unknown_categories_are_refused_where_configured() -> None:
-    strict = row_model(SCHEMA, "refuse")
-    assert values_of(strict.model_validate({**ROW, "city": " "}))[0]["city"] is None
-    with pytest.raises(ValidationError, match="Cairo"):
-        strict.model_validate({**ROW, "city": "Rome"})
 
 
 def test_a_wrong_value_of_a_table_is_named_with_its_row() -> None:

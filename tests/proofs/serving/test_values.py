@@ -14,7 +14,7 @@ from src.serving.schemas import row_model, values_of
 from tests.fixtures.serving import ROW, SCHEMA, made_up_model
 from tests.fixtures.synthetic import make_frame
 
-ROWS = row_model(SCHEMA, "answer")
+ROWS = row_model(SCHEMA)
 CSV = tables.CSV
 
 
@@ -27,14 +27,14 @@ def test_columns_may_be_unused_optional_or_of_any_name() -> None:
     target = {"y": {"type": "number", "role": "target"}}
     odd = DataSchema.model_validate({"name": "odd", "columns": columns | target})
     values = dict.fromkeys(names, 1.0)
-    assert values_of(row_model(odd, "answer").model_validate(values)) == [values]
+    assert values_of(row_model(odd).model_validate(values)) == [values]
 
 
 def test_dates_keep_to_the_format_of_their_column() -> None:
     column = {"type": "date", "format": "%d.%m.%Y", "description": "Day."}
     columns = {"when": column, "y": {"type": "number", "role": "target"}}
     schema = DataSchema.model_validate({"name": "dates", "columns": columns})
-    row = row_model(schema, "answer")
+    row = row_model(schema)
     (read,) = values_of(row.model_validate({"when": "31.12.2023"}))
     assert read == {"when": datetime(2023, 12, 31)}
     with pytest.raises(ValidationError):

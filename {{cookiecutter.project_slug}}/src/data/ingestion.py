@@ -39,12 +39,12 @@ def ingest(
     target = raw_dir / source_name(source)
     path = PROJECT_ROOT / Path(source).expanduser()
     # A download is kept unless forced; a copy, where its source is not on this machine.
-    again = force if is_url(source) else path.exists()
+    again = force if "://" in source else path.exists()
     if not again and _is_ingested(target, source):
         log.info("%s: kept, not fetched again", target)
         return target
     with atomic_path(target) as partial:
-        if is_url(source):
+        if "://" in source:
             _download(source, partial)
         else:
             with reported((OSError,), f"{path}: cannot be read", "correct data.source"):
@@ -57,22 +57,17 @@ def ingest(
 
 def raw_file(settings: Settings) -> Path:
     """Return the ingested file; raise DataError unless it is there and unchanged."""
-    target = settings.paths.raw / source_name(settings.data.source)
+    target = settings.paths.data / "raw" / source_name(settings.data.source)
     if not _is_ingested(target, settings.data.source):
         raise DataError(f"{target}: not as it was ingested; run `make data`")
     _check_digest(target, settings.data.sha256)
     return target
 
 
-def is_url(source: str) -> bool:
-    """Return whether the source is an address, not a path."""
-    return "://" in source
-
-
 def source_name(source: str) -> str:
     """Return the file name of a source, safe on every operating system."""
     path = source
-    if is_url(source):
+    if "://" in source:
         path = unquote(_shown(source).partition("://")[2].partition("/")[2])
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     return re.sub(r'[<>:"|?*\x00-\x1f]', "_", name).lstrip(".") or "source"
@@ -119,7 +114,7 @@ def _shown(url: str) -> str:
 def _record(target: Path, source: str) -> str:
     """Return what lies beside a raw file, for us and for ``sha256sum --check``."""
     # An address is hashed, as it may hold a token; paths differ between machines.
-    address = hashlib.sha256(source.encode()).hexdigest() if is_url(source) else "file"
+    address = hashlib.sha256(source.encode()).hexdigest() if "://" in source else "file"
     return f"# source {address}\n{sha256_of(target)}  {target.name}\n"
 
 

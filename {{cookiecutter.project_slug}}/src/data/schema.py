@@ -107,10 +107,6 @@ class DataSchema(Section):
         used = {self.target, *self.features, *self.sensitive}
         return [name for name in self.columns if name in used]
 
-    def features_of(self, *types: ColumnType) -> list[str]:
-        """Return the features of any of the types, in order."""
-        return [name for name in self.features if self.columns[name].type in types]
-
 
 def load_schema(path: Path, settings: Settings | None = None) -> DataSchema:
     """Read the data contract; its target must suit the settings, if given."""

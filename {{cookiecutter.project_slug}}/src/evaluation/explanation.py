@@ -7,7 +7,6 @@ value they sum to what the estimator says (log-odds, a probability or a number).
 
 import warnings
 from copy import copy
-from typing import NamedTuple
 
 import numpy as np
 from pandas import DataFrame
@@ -16,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from src.evaluation.metrics import Floats
-from src.evaluation.performance import Audit, Inputs, Rule, Table
+from src.evaluation.performance import Audit, Inputs, Table
 from src.evaluation.report import format_number
 from src.models.artifact import estimator_of
 from src.utils.config import Section, Settings
@@ -29,19 +28,11 @@ UNEXPLAINED = "SHAP has no exact way to explain a model of this kind."
 
 
 class ExplanationSettings(Section):
-    """How many rows are explained, how far, and how much one column may count."""
+    """How many rows are explained, beside how many, and by how many columns."""
 
     rows: int = Field(default=300, ge=1)
     background: int = Field(default=100, ge=1)
     top: int = Field(default=5, ge=1)
-    max_share: float | None = Field(default=None, gt=0, le=1)
-
-
-class Contributions(NamedTuple):
-    """What each column (one of ``values``) adds to the base output of each row."""
-
-    values: DataFrame
-    base: Floats
 
 
 def audit_explanation(
@@ -52,34 +43,31 @@ def audit_explanation(
         of.sample(min(size, len(of)), random_state=settings.seed)
         for of, size in ((inputs.test, chosen.rows), (inputs.train, chosen.background))
     )
-    found, limit = explain_rows(inputs.pipeline, background, rows), chosen.max_share
-    expected = f"at most {limit:g}" if limit else ""
+    found = explain_rows(inputs.pipeline, background, rows)
     if found is None:
-        rule = Rule("share of one column", "not explained", expected, False)
-        rules = [rule] if limit else []
-        return Audit("explanation", "Explanation", UNEXPLAINED, [], {}, rules, {})
-    importance = found.values.abs().mean().sort_values(ascending=False, kind="stable")
+        return Audit("explanation", UNEXPLAINED, [], {}, [], {})
+    values, base = found
+    importance = values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
-    name, largest = str(shares.index[0]), float(shares.iloc[0])
-    what = f"share of {name} in the whole"
-    rules = [Rule(what, f"{largest:.4g}", expected, largest <= limit)] if limit else []
     lines = [
         [str(name), format_number(importance.loc[str(name)]), f"{share:.1%}"]
         for name, share in shares.items()
     ]
     label = "mean |SHAP value|"
     whole = Table("On the whole", ["column", label, "share"], lines)
-    tables = [whole, _row_table(inputs.pipeline, found, rows, chosen.top)]
+    output = base + values.sum(axis=1).to_numpy()
+    single = _row_table(inputs.pipeline, values, output, rows, chosen.top)
     bars = bar_chart(dict(importance.head(15)), "What the model goes by", label)
-    pictures, intro = {"importance": to_svg(bars)}, INTRO.format(len(rows))
+    pictures = {"importance": to_svg(bars)}
     content = {"importance": dict(importance), "shares": dict(shares)}
-    return Audit("explanation", "Explanation", intro, tables, pictures, rules, content)
+    intro, tables = INTRO.format(len(rows)), [whole, single]
+    return Audit("explanation", intro, tables, pictures, [], content)
 
 
 def explain_rows(
     pipeline: Pipeline, background: DataFrame, rows: DataFrame
-) -> Contributions | None:
-    """Return what each column contributes to the output for each row.
+) -> tuple[DataFrame, Floats] | None:
+    """Return what each column (one of the frame) adds to the base output of each row.
 
     That is the output for the positive of two classes, for the predicted of more, or
     the number; a linear model is compared with the mean of the background. None if SHAP
@@ -107,7 +95,7 @@ def explain_rows(
             chosen = estimator.predict_proba(numbers).argmax(axis=1)
         values, base = values[place, :, chosen], base[place, chosen]
     frame = DataFrame(values.T, column_of_each_number(pipeline), rows.index)
-    return Contributions(frame.groupby(level=0, sort=False).sum().T, base)
+    return frame.groupby(level=0, sort=False).sum().T, base
 
 
 def column_of_each_number(pipeline: Pipeline) -> list[str]:
@@ -125,14 +113,14 @@ def column_of_each_number(pipeline: Pipeline) -> list[str]:
 
 
 def _row_table(
-    pipeline: Pipeline, found: Contributions, rows: DataFrame, top: int
+    pipeline: Pipeline, values: DataFrame, output: Floats, rows: DataFrame, top: int
 ) -> Table:
     """Return what decided in the rows with the largest, middle and least output."""
-    order = np.argsort(found.base + found.values.sum(axis=1).to_numpy(), kind="stable")
+    order = np.argsort(output, kind="stable")
     predicted, lines = pipeline.predict(rows), []
     places = {"largest": order[-1], "middle": order[len(order) // 2], "least": order[0]}
     for label, place in places.items():
-        parts, row = found.values.iloc[place], rows.iloc[place]
+        parts, row = values.iloc[place], rows.iloc[place]
         decisive = parts.abs().sort_values(ascending=False, kind="stable").index[:top]
         told = ", ".join(f"{n} = {row.get(n)} ({parts[n]:+.3g})" for n in decisive)
         lines.append([f"{label} output", str(predicted[place]), told])

@@ -79,13 +79,14 @@ def audit_fairness(
         tables += _tables(name, found)
         for metric, limit in chosen.limits.items():
             value = found["differences"][metric]["value"]
-            what = f"{'' if metric in NAMED else 'difference of '}{_words(metric)}"
+            words = metric.replace("_", " ")
+            what = words if metric in NAMED else f"difference of {words}"
             both = f"{value:.4g}", f"at most {limit:g}"
             rules.append(Rule(f"{what} by {name}", *both, value <= limit))
     intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)
     intro += OF_TWO_CLASSES.format(said.classes[1]) if two else ""
     intro, content = intro if columns else NOTHING, {"columns": columns}
-    return Audit("fairness", "Fairness", intro, tables, {}, rules, content)
+    return Audit("fairness", intro, tables, {}, rules, content)
 
 
 def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures:
@@ -136,10 +137,6 @@ def _score(values: Any, confidence: float) -> Figures:
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def _words(metric: str) -> str:
-    return metric.replace("_", " ")
-
-
 def _tables(name: str, found: Figures) -> list[Table]:
     groups, gaps = [], []
     for group, of in found["groups"].items():
@@ -147,7 +144,7 @@ def _tables(name: str, found: Figures) -> list[Table]:
         groups.append([group, f"{rows:,}", *map(format_score, scores)])
     for metric, gap in found["differences"].items():
         between = f"{gap['most']} above {gap['least']}"
-        gaps.append([_words(metric), format_number(gap["value"]), between])
-    heads = ["group", *map(_words, of)]
+        gaps.append([metric.replace("_", " "), format_number(gap["value"]), between])
+    heads = ["group", *(name.replace("_", " ") for name in of)]
     titles = ["measure", "largest difference", "between"]
     return [Table(name, heads, groups), Table(f"{name}: differences", titles, gaps)]

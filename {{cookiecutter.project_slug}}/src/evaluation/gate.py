@@ -69,7 +69,7 @@ def decide(
     notes = []
     for name, limit in gate.slice_floors.items():
         unmeasured = []
-        for column, value, rows, _, _, measured in challenger.slices:
+        for column, value, rows, measured in challenger.slices:
             where = f"{column} is {value}"
             if measured is None:
                 unmeasured.append(f"{where} ({rows} rows, too few)")

@@ -23,8 +23,7 @@ CONSTANT_TARGET = "the target is the same in all rows"
 class Predictions:
     """What a model said about rows whose target is known.
 
-    ``probabilities`` has one column per entry of ``classes`` (None for a regression, or
-    without probabilities); of two classes, the second is the positive one.
+    Probabilities have shape (rows, classes); of two classes, the second is positive.
     """
 
     task: Task
@@ -148,8 +147,7 @@ def measure(
     """Return the metrics, with intervals for the primary metric and those in ``also``.
 
     An interval says how far the metric would vary with other test rows, not with
-    another training. There is none for a single row, or if more than half of the
-    samples leave the metric undefined.
+    another training; there is none if it is undefined in more than half of the samples.
     """
     coded = encode(predictions)
     found = Measurement(len(coded.y_true))

@@ -1,14 +1,12 @@
 """The model card of the champion: what it is for, how good it is, what made it.
 
-After Mitchell et al., "Model Cards for Model Reporting" (2019). The owner writes
-``intended_use.md`` once; the card is made of it and of what the registry keeps with the
-champion, and the same gives the same text::
+After Mitchell et al., "Model Cards for Model Reporting" (2019). It is made of what the
+owner says in ``intended_use.md`` and of what the registry keeps with the champion::
 
     python -m src.evaluation.model_card [--check]
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from src.evaluation.report import render
@@ -32,16 +30,11 @@ def check_owner(settings: Settings) -> Path:
     return path
 
 
-def write_card(
-    registry: Registry, settings: Settings, pictures: Mapping[str, str] = {}
-) -> Path:
-    """Write the card of the champion, and its pictures (SVG by name) unless it has been
-    champion before."""
+def write_card(registry: Registry, settings: Settings) -> Path:
+    """Write the card of the champion."""
     champion = registry.at("champion")
     if champion is None:
         raise DataError("no champion yet, so no card; run `make promote`")
-    for name, svg in pictures.items():
-        write_text(_pictures(champion, settings) / f"{name}.svg", svg)
     path = card_path(settings)
     write_text(path, render_card(registry, champion, settings))
     return path
@@ -66,7 +59,7 @@ def render_card(registry: Registry, version: Version, settings: Settings) -> str
     if summary is None:
         problem = f"version {version.number} has no evaluation in the registry"
         raise DataError(f"{problem}, so there is no card; run `make promote`")
-    drawn = sorted(_pictures(version, settings).glob("*.svg"))
+    dictionary = os.path.relpath(settings.data.dictionary_path, settings.registry.cards)
     wanted, promotion = ("promote", "champion", version.number), None
     for event in registry.history():
         if (event.action, event.alias, event.version) == wanted:
@@ -79,18 +72,9 @@ def render_card(registry: Registry, version: Version, settings: Settings) -> str
         summary=summary,
         gate=registry.document(version, "gate"),
         promotion=promotion,
-        dictionary=_link(settings.data.dictionary_path, settings),
+        dictionary=Path(dictionary).as_posix(),
         owner=check_owner(settings).read_text(encoding="utf-8").strip(),
-        pictures={p.stem.replace("_", " "): _link(p, settings) for p in drawn},
     )
-
-
-def _pictures(version: Version, settings: Settings) -> Path:
-    return settings.registry.cards / "images" / version.sha256[:12]
-
-
-def _link(path: Path, settings: Settings) -> str:
-    return Path(os.path.relpath(path, settings.registry.cards)).as_posix()
 
 
 def main() -> None:

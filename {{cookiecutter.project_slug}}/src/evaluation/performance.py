@@ -1,12 +1,13 @@
 """How well a model predicts rows that it has not seen, on the whole and by slice."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
+from src.data.columns import Column
 from src.data.preprocessing import load_processed, read_rows
 from src.data.schema import ColumnType, DataSchema, load_schema
 from src.evaluation import metrics
@@ -16,8 +17,6 @@ from src.models.factory import ModelFactory
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
 from src.utils.files import sha256_of
-
-Column: TypeAlias = "pd.Series[Any]"
 
 # A category has at most so many slices; numbers and dates with more values are cut.
 MAX_SLICES, MAX_VALUES = 20, 10
@@ -36,16 +35,11 @@ class Inputs(NamedTuple):
 
 
 class SliceResult(NamedTuple):
-    """How well the rows with one value (or range of values) of a column are predicted.
-
-    ``actual`` and ``predicted`` are means, or shares of the positive class of two.
-    """
+    """How well the rows with one value or range of a column are predicted."""
 
     column: str
     value: str
     rows: int
-    actual: float | None
-    predicted: float | None
     measurement: Measurement | None  # too few rows are not measured
 
 
@@ -70,7 +64,6 @@ class Audit(NamedTuple):
     """A section of the report beyond the metrics, with rules that the gate holds."""
 
     name: str
-    title: str
     intro: str
     tables: list[Table]
     pictures: dict[str, str]  # SVG by name
@@ -105,12 +98,8 @@ def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs
     schema = load_schema(settings.data.schema_path, settings)
     train, folder = load_processed(settings, "train"), settings.paths.processed
     trained_on = record["data"]["files"]["train.csv"]["sha256"]
-    problem, task = None, record["configuration"]["task"]
-    if task != settings.task:
-        problem = f"trained for {task}, but the configured task is {settings.task}"
-    elif sha256_of(folder / "train.csv") != trained_on:  # after a new split
+    if sha256_of(folder / "train.csv") != trained_on:  # after a new split
         problem = f"trained on other rows than {folder} holds now (test rows, too?)"
-    if problem:
         raise DataError(f"{model_path}: {problem}; run `make train`")
     if test_path.resolve() == (folder / "test.csv").resolve():
         test = load_processed(settings, "test")  # only if as they were made
@@ -125,9 +114,8 @@ def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs
 def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
     """Measure a model on the test rows, beside a baseline, on the whole and by slice.
 
-    The baseline knows the training target alone: it predicts the most frequent label,
-    with the shares as probabilities, or the mean. Slices are by the sensitive columns
-    of the schema and ``evaluation.slices``; ConfigError if one is not in the test rows.
+    The baseline knows the training target alone. Slices are by the sensitive columns of
+    the schema and ``evaluation.slices``; ConfigError if one is not in the test rows.
     """
     test, schema, chosen = inputs.test, inputs.schema, settings.evaluation.slices
     known = [name for name in test.columns if name != schema.target]
@@ -146,7 +134,9 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
             names = slice_names(test[column], schema.columns[column].type)
             for name in names.cat.categories:
                 part = predictions.take((names == name).to_numpy())
-                slices.append(_slice(column, name, part, settings))
+                enough = len(part.y_true) >= settings.evaluation.min_slice_rows
+                measured = measure(part, settings) if enough else None
+                slices.append(SliceResult(column, name, len(part.y_true), measured))
     better, classes = improvement(model, baseline, settings), _classes(predictions)
     return Evaluation(predictions, model, baseline, better, classes, slices)
 
@@ -212,18 +202,6 @@ def _text(value: Any, kind: ColumnType) -> str:
     if kind == "date":
         return str(value.isoformat(" ")).removesuffix(" 00:00:00")
     return str(bool(value)).lower() if kind == "boolean" else f"{value:.6g}"
-
-
-def _slice(name: str, value: str, part: Predictions, settings: Settings) -> SliceResult:
-    rows, y, said = len(part.y_true), part.y_true, part.y_pred
-    enough = rows >= settings.evaluation.min_slice_rows
-    measured = measure(part, settings) if enough else None
-    if part.task == "classification" and len(part.classes) != 2:
-        return SliceResult(name, value, rows, None, None, measured)
-    if part.task == "classification":
-        y, said = (labels == part.classes[1] for labels in (y, said))
-    actual, predicted = float(y.mean()), float(said.mean())
-    return SliceResult(name, value, rows, actual, predicted, measured)
 
 
 def _classes(p: Predictions) -> list[dict[str, Any]]:

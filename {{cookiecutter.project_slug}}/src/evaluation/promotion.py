@@ -11,7 +11,7 @@ from src.evaluation.performance import Inputs, Rule, evaluate, load_inputs, pred
 from src.evaluation.report import write_report
 from src.models.artifact import load_model, load_record
 from src.models.registry import Registry, Version
-from src.tracking.tracker import log_decision
+from src.tracking.tracker import add_to_run
 from src.utils.config import Settings
 from src.utils.errors import DataError
 from src.utils.files import write_json, write_text
@@ -34,15 +34,11 @@ def promote(
     override: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
-    """Make a model the champion if it passes the gate.
+    """Make a model the champion if it passes the gate, or with ``override`` anyhow.
 
     Writes the decision to ``gate.json``, ``gate.md`` and the report; unless it is a
     ``dry_run`` also to the registry and the run that made the model, and the model card
-    follows. With ``override`` it is promoted even if it does not pass.
-
-    Raises:
-        ProjectError: If the configuration, the data or a model cannot be used, or
-            another model has become champion meanwhile.
+    follows. DataError, too, if another model has become champion meanwhile.
     """
     registry, reports = Registry(settings), settings.paths.reports
     files = [reports / "gate.json", reports / "gate.md"]
@@ -58,13 +54,13 @@ def promote(
     decision = decide(evaluation, theirs, audits, settings)
     decision.rules.extend(rules)
     decision.notes.extend(notes)
-    report = write_report(evaluation, audits, inputs, settings, decision)
+    content = write_report(evaluation, audits, inputs, settings, decision)
     write_json(files[0], decision.content())
     write_text(files[1], decision.markdown())
     if dry_run:
         return Outcome(decision, False, None)
     check_owner(settings)
-    documents = {"evaluation": report.content, "gate": decision.content()}
+    documents = {"evaluation": content, "gate": decision.content()}
     version, reason = registry.register(model_path, documents), f"{why}: {decision.why}"
     promoted, verdict = decision.passed or override, "passed"
     if not decision.passed:
@@ -72,11 +68,12 @@ def promote(
         reason += "; promoted all the same" if override else ""
     if promoted:
         registry.promote(version, reason, current=champion)
-        write_card(registry, settings, report.pictures)
+        write_card(registry, settings)
     else:
         registry.reject(version, reason)
     try:
-        log_decision(settings, inputs.record, version.number, verdict, files)
+        found = {"version": version.number, "gate": verdict}
+        add_to_run(settings, inputs.record, found, files)
     except DataError as error:
         done = f"in the registry, version {version.number} is {verdict} all the same"
         raise DataError(f"{error}; {done}") from None

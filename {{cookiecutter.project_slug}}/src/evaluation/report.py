@@ -6,7 +6,7 @@ same model and the same rows give the same bytes.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -25,29 +25,16 @@ MAX_CLASSES, MAX_CURVES = 15, 6
 SLICE_METRICS = ("roc_auc", "balanced_accuracy", "f1_macro", "rmse", "mae", "r2")
 
 
-class Report(NamedTuple):
-    """A written report: page and JSON file, what is in them, pictures (SVG by name)."""
-
-    page: Path
-    summary: Path
-    content: dict[str, Any]
-    pictures: dict[str, str]
-
-
 def write_report(
     evaluation: Evaluation,
     audits: Sequence[Audit],
     inputs: Inputs,
     settings: Settings,
     decision: Decision | None = None,
-) -> Report:
+) -> dict[str, Any]:
     """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder, with
-    what the gate says if it was asked."""
-    page, summary = (
-        settings.paths.reports / f"evaluation.{x}" for x in ("html", "json")
-    )
+    what the gate says if it was asked; return what is in the JSON file."""
     content = summarise(evaluation, audits, inputs, settings)
-    pictures = model_pictures(evaluation.predictions)
     html = render(
         "report.html.j2",
         content=content,
@@ -55,13 +42,13 @@ def write_report(
         schema=inputs.schema,
         search=inputs.record["search"],
         slice_metrics=[name for name in SLICE_METRICS if name in content["metrics"]],
-        pictures=pictures,
+        pictures=model_pictures(evaluation.predictions),
         audits=audits,
         decision=decision,
     )
-    write_json(summary, content)
-    write_text(page, html)
-    return Report(page, summary, content, pictures)
+    write_json(settings.paths.reports / "evaluation.json", content)
+    write_text(settings.paths.reports / "evaluation.html", html)
+    return content
 
 
 def render(template: str, **content: Any) -> str:
@@ -105,7 +92,6 @@ def summarise(
         ],
         "audits": {
             audit.name: {
-                "title": audit.title,
                 "rules": [rule._asdict() for rule in audit.rules],
                 "tables": [table._asdict() for table in audit.tables],
             }
@@ -159,8 +145,8 @@ def model_pictures(p: Predictions) -> dict[str, str]:
     first = 1 if len(names) == 2 else 0  # the positive one of two, else all
     masks = {k: p.y_true == names[k] for k in range(first, len(names))}
     usable = [k for k, mask in masks.items() if 0 < mask.sum() < len(mask)]
-    frequent = sorted(usable, key=lambda k: -masks[k].sum())[:MAX_CURVES]
-    sides = {names[k]: (masks[k], p.probabilities[:, k]) for k in frequent}
+    usable.sort(key=lambda k: -masks[k].sum())
+    sides = {names[k]: (masks[k], p.probabilities[:, k]) for k in usable[:MAX_CURVES]}
     for kind in ("roc_curve", "precision_recall_curve") if sides else ():
         pictures[kind] = to_svg(draw.curves(sides, kind))
     best, subject = p.probabilities.argmax(axis=1), "the predicted class"

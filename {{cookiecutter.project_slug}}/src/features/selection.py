@@ -59,8 +59,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
     def _drop_repeated_numbers(self, numbers: pd.DataFrame) -> None:
         """Leave out what correlates with an earlier, kept number.
 
-        A missing value counts as the mean of its column: columns with gaps in other
-        rows are then no repeats, since their gaps tell a model something.
+        A missing value counts as the mean, so that columns with other gaps are kept.
         """
         correlation = numbers.fillna(numbers.mean()).corr().abs()
         alike = correlation >= self.max_correlation - 1e-9  # for errors of rounding

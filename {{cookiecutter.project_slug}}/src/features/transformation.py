@@ -12,36 +12,30 @@ from src.features.selection import FeatureSelector
 from src.utils.config import FeatureSettings
 
 
-def build_transformer(
-    min_category_rows: int, imputed: bool, scaled: bool
-) -> ColumnTransformer:
-    """Return an unfitted transformer from features to a dense array of float64.
+def fitted_steps(
+    settings: FeatureSettings, imputed: bool, scaled: bool
+) -> list[tuple[str, Any]]:
+    """Return the steps that learn from the training rows: select, then transform.
 
-    A category becomes a column for each value, and one for all values in fewer rows
-    than ``min_category_rows``; a value never seen sets none of them. Numbers get the
-    median where they are missing, and mean 0 and deviation 1, if that is asked for.
+    What comes out is a dense array of float64. A category becomes a column for each
+    value, and one for all values in fewer rows than ``min_category_rows``; a value
+    never seen sets none of them. Numbers get the median where they are missing, and
+    mean 0 and deviation 1, if that is asked for.
     """
     steps = [SimpleImputer(strategy="median")] if imputed else []
     steps += [StandardScaler()] if scaled else []
     numbers = make_pipeline(*steps) if steps else "passthrough"
     categories = OneHotEncoder(
         handle_unknown="ignore",
-        min_frequency=min_category_rows,
+        min_frequency=settings.min_category_rows,
         max_categories=100,  # bounds the memory that a column can take
         sparse_output=False,
     )
-    return ColumnTransformer(
+    transformer = ColumnTransformer(
         [
             ("numbers", numbers, make_column_selector(dtype_include=np.number)),
             ("categories", categories, make_column_selector(dtype_exclude=np.number)),
         ]
     )
-
-
-def fitted_steps(
-    settings: FeatureSettings, imputed: bool, scaled: bool
-) -> list[tuple[str, Any]]:
-    """Return the steps that learn from the training rows: select, then transform."""
-    transformer = build_transformer(settings.min_category_rows, imputed, scaled)
     selector = FeatureSelector(**settings.model_dump())
     return [("selection", selector), ("transformation", transformer)]

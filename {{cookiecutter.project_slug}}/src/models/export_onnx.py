@@ -1,8 +1,7 @@
 """The export of a trained model to ONNX, compared with the model itself.
 
-What is exported takes the created features that the selection kept, each as an input
-of its own: text, or a number as float32. It is used only if it was found to answer as
-scikit-learn does.
+It takes the created features that the selection kept, each as an input of its own:
+text, or a number as float32. It is used only if it answers as scikit-learn does.
 """
 
 import json

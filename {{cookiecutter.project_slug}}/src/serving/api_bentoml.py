@@ -55,7 +55,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
     ``ConfigError`` if the data schema is not valid.
     """
     schema = load_schema(settings.data.schema_path, settings)
-    Row: Any = schemas.row_model(schema, serving.unknown_categories)
+    Row: Any = schemas.row_model(schema)
     limits: Any = Field(min_length=1, max_length=serving.max_rows)
 
     @bentoml.service(image=image(), workers=1, traffic={"timeout": TIMEOUT_SECONDS})

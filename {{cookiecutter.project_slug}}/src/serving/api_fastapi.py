@@ -108,7 +108,7 @@ def create_app(
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)
-    row = schemas.row_model(schema, serving.unknown_categories)
+    row = schemas.row_model(schema)
     champion = Champion(settings, serving, schema, row)
 
     @contextlib.asynccontextmanager

@@ -45,7 +45,7 @@ def create_app(
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)
-    row = schemas.row_model(schema, serving.unknown_categories)
+    row = schemas.row_model(schema)
     body: TypeAdapter[Any] = TypeAdapter(schemas.body_type(row, serving.max_rows))
     champion = Champion(settings, serving, schema, row)
     champion.start()

@@ -55,7 +55,7 @@ class Model:
             runtime, (run, classes) = "scikit-learn", _sklearn(pipeline)
         listed = {
             name: frozenset([*values, None])
-            for name in schema.features_of("category")
+            for name in schema.features
             if (values := schema.columns[name].values)
         }
         example = values_of(row.model_validate(record["example"]))
@@ -96,7 +96,7 @@ def _onnx(content: bytes, schema: DataSchema) -> tuple[Run, tuple[str, ...]]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options)
     described = session.get_modelmeta().custom_metadata_map
-    dates = schema.features_of("date")
+    dates = [name for name in schema.features if schema.columns[name].type == "date"]
     features = json.loads(described["features"])
     inputs = list(zip(session.get_inputs(), features, strict=True))
     texts = [(i.name, f) for i, f in inputs if i.type == "tensor(string)"]

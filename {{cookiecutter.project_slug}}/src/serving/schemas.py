@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import BaseModel, Field, StrictBool, Tag
@@ -42,9 +42,7 @@ class Predictions(BaseModel):
     predictions: list[Prediction]
 
 
-def row_model(
-    schema: DataSchema, unknown_categories: Literal["answer", "refuse"]
-) -> type[BaseModel]:
+def row_model(schema: DataSchema) -> type[BaseModel]:
     """Return the model of a row: a field for each feature of the data schema.
 
     Columns that the model does not use may be there, so that rows of a file can be
@@ -54,7 +52,7 @@ def row_model(
     for number, (name, column) in enumerate(schema.columns.items()):
         # Names of columns need not be names of Python: they are aliases.
         if column.role == "feature":
-            fields[f"column_{number}"] = _field(name, column, unknown_categories)
+            fields[f"column_{number}"] = _field(name, column)
         else:
             unused = Field(default=None, alias=name, exclude=True)
             hidden = SkipJsonSchema[Any]
@@ -86,13 +84,11 @@ def problems_of(errors: Sequence[Any]) -> list[dict[str, Any]]:
     return [{key: error[key] for key in keys} for error in errors[:MAX_PROBLEMS]]
 
 
-def _field(name: str, column: ColumnSchema, unknown_categories: str) -> Any:
+def _field(name: str, column: ColumnSchema) -> Any:
     """Return the type of a feature, and its name, limits and description."""
     kind: Any = TYPES.get(column.type, datetime)
     options: dict[str, Any] = {"alias": name, "title": name, "examples": column.values}
     options |= {"ge": column.min, "le": column.max, "description": column.description}
-    if column.values and unknown_categories == "refuse":
-        kind = Literal[tuple(column.values)]
     if column.format:
         kind = Annotated[kind, pydantic.WithJsonSchema({"type": "string"})]
         options["description"] += f" A date as {column.format}."

@@ -4,7 +4,6 @@ A variable ``SERVING_<KEY>`` wins over the file ``.env``, which wins over the YA
 """
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -22,7 +21,6 @@ class ServingSettings(config.Section):
     alias: str = "champion"
     model_path: config.ProjectPath | None = None
     refresh_seconds: float = Field(default=2.0, gt=0, le=3600)
-    unknown_categories: Literal["answer", "refuse"] = "answer"
     max_rows: int = Field(default=1000, ge=1)
     max_batch_rows: int = Field(default=100_000, ge=1)
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)

@@ -33,12 +33,8 @@ class InvalidTable(ValueError):
 def predict(
     body: bytes, given: str, wanted: str, model: Model, row: type[BaseModel], limit: int
 ) -> bytes:
-    """Answer a table in the format ``given`` with one in the format ``wanted``.
-
-    Raises:
-        InvalidTable: If it is no such table, has no rows or more than ``limit``, or
-            values of it are refused.
-    """
+    """Answer a table in the format ``given`` with one in the format ``wanted``;
+    InvalidTable if it is none, or has no rows, more than ``limit``, or wrong values."""
     rows = TypeAdapter(list[row])  # type: ignore[valid-type]  # of run time
     answers: list[Row] = []
     try:

@@ -1,15 +1,15 @@
 """Runs of training, recorded in MLflow.
 
-``MLFLOW_TRACKING_URI`` in the environment wins over ``tracking.uri`` of the
-configuration; without both, runs are in ``mlflow.db`` and files in ``mlruns/``, beside
-the folder of models.
+``MLFLOW_TRACKING_URI`` in the environment wins over ``tracking.uri``; without both they
+are in ``mlflow.db`` and their files in ``mlruns/``, beside the folder of models.
 """
 
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,14 @@ with suppress(ImportError):  # what only asks a server has no client of buckets
 
     FAILURES += (Boto3Error, BotoCoreError, ClientError)
 
+in_one_line = partial(
+    reported,
+    FAILURES,
+    "the run cannot be recorded in MLflow",
+    "see whether its server is up and its disk or bucket can be written to; "
+    "MLOPS_TRACKING__ENABLED=false records nothing",
+)
+
 
 def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
     """Return a client for the configured store, and the experiment to record in.
@@ -62,16 +70,6 @@ def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
         with suppress(mlflow.MlflowException):  # it is there, or the next line says why
             client.create_experiment(name, artifact_location=folder)
         return client, str(mlflow.set_experiment(name).experiment_id)
-
-
-def in_one_line() -> AbstractContextManager[None]:
-    """Turn what MLflow does not take into a DataError."""
-    return reported(
-        FAILURES,
-        f"the run cannot be recorded in MLflow at {mlflow.get_tracking_uri()}",
-        "see whether its server is up and its disk or bucket can be written to; "
-        "MLOPS_TRACKING__ENABLED=false records nothing",
-    )
 
 
 @contextmanager
@@ -131,35 +129,20 @@ def log_training(
             _log_model(pipeline, example, record["libraries"])
 
 
-def log_evaluation(
-    settings: Settings, record: Record, summary: Mapping[str, Any], files: list[Path]
+def add_to_run(
+    settings: Settings, record: Record, found: Mapping[str, Any], files: list[Path]
 ) -> None:
-    """Add the content of ``evaluation.json`` and the report to the run of a model."""
-    found = _flat({"test": summary["metrics"]}).items()
-    metrics = {k.removesuffix(".value"): v for k, v in found if v is not None}
-    tags = {"test_sha256": summary["data"]["test_sha256"]}
-    _add(settings, record, metrics, tags, files)
-
-
-def log_decision(
-    settings: Settings, record: Record, version: int, verdict: str, files: list[Path]
-) -> None:
-    """Add the gate's verdict on a version of the registry to the run of its model."""
-    _add(settings, record, {}, {"version": version, "gate": verdict}, files)
-
-
-def _add(
-    settings: Settings, record: Record, metrics: Record, tags: Record, files: list[Path]
-) -> None:
-    """Add to the run that made a model, if runs are recorded; when it ended stays."""
+    """Add figures, texts and files to the run that made a model, if it was recorded."""
     run_id = record["run_id"]
     if run_id is None or not settings.tracking.enabled:
         return
-    client, _ = connect(settings)
+    client, _ = connect(settings)  # a run that is started anew would end anew
+    flat = {name.removesuffix(".value"): v for name, v in _flat(found).items()}
+    metrics = {name: v for name, v in flat.items() if isinstance(v, float)}
     with in_one_line():
         mlflow.log_metrics(metrics, run_id=run_id)
-        for key, value in tags.items():
-            client.set_tag(run_id, key, value)
+        for name in flat.keys() - metrics.keys():
+            client.set_tag(run_id, name, flat[name])
         for file in files:
             client.log_artifact(run_id, str(file), "report")
 
@@ -182,9 +165,9 @@ def _log_model(pipeline: Any, example: "DataFrame", libraries: Record) -> None:
     )
 
 
-def _flat(nested: Record) -> Record:
+def _flat(nested: Mapping[str, Any]) -> Record:
     """Return the leaves of a mapping by their path, joined by dots."""
     from pandas import json_normalize
 
-    (flat,) = json_normalize(nested).to_dict("records")
-    return {str(path): value for path, value in flat.items()}
+    (flat,) = json_normalize(dict(nested)).to_dict("records")
+    return {str(path): leaf for path, leaf in flat.items() if leaf is not None}

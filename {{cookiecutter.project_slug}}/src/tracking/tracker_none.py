@@ -17,9 +17,5 @@ def log_training(*_: Any) -> None:
     """Keep nothing of a training but the model and its record."""
 
 
-def log_evaluation(*_: Any) -> None:
-    """Keep nothing of an evaluation but its report."""
-
-
-def log_decision(*_: Any) -> None:
-    """Keep nothing of a decision but what the registry has."""
+def add_to_run(*_: Any) -> None:
+    """Keep nothing of an evaluation but its report, of a decision but the registry."""

@@ -79,25 +79,10 @@ def log_training(
         active.log_artifact(artifact)
 
 
-def log_evaluation(
-    settings: Settings, record: Record, summary: Mapping[str, Any], files: list[Path]
+def add_to_run(
+    settings: Settings, record: Record, found: Mapping[str, Any], files: list[Path]
 ) -> None:
-    """Add the content of ``evaluation.json`` and the report to the run of a model."""
-    found = {"test": summary["metrics"], "test_sha256": summary["data"]["test_sha256"]}
-    _add(settings, record, found, files)
-
-
-def log_decision(
-    settings: Settings, record: Record, version: int, verdict: str, files: list[Path]
-) -> None:
-    """Add the gate's verdict on a version of the registry to the run of its model."""
-    _add(settings, record, {"version": version, "gate": verdict}, files)
-
-
-def _add(
-    settings: Settings, record: Record, found: dict[str, Any], files: list[Path]
-) -> None:
-    """Add to the run that made a model, and keep copies of the files with it."""
+    """Add figures, texts and files to the run that made a model, if it was recorded."""
     if record["run_id"] is None or not settings.tracking.enabled:
         return
     with _started(settings, id=record["run_id"], resume="allow") as active:

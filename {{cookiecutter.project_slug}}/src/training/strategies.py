@@ -63,8 +63,7 @@ class CrossValidationStrategy(TrainingStrategy):
 class HyperparameterSearchStrategy(TrainingStrategy):
     """A fit to all rows with the parameters that do best on the folds.
 
-    Optuna keeps its study in ``models/search.db``: a search that was killed goes on
-    where it was, and finds what it would have found.
+    A search that was killed goes on where it was, in Optuna's ``models/search.db``.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -58,7 +58,8 @@ class ModelTrainer(ModelTrainingTemplate):
             )
         self.rows = data[self.schema.features]
         features = create_features(self.rows, feature_columns(self.schema))
-        with atomic_path(self.settings.paths.features / "train.parquet") as partial:
+        path = self.settings.paths.data / "features" / "train.parquet"
+        with atomic_path(path) as partial:
             features.assign(**{self.schema.target: target}).to_parquet(partial)
         return features, target
 
@@ -109,7 +110,9 @@ class ModelTrainer(ModelTrainingTemplate):
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
             (flat,) = json_normalize(values).to_dict("records")
-            logger.info("%s: %s", part, ", ".join(f"{n} {v:.4g}" for n, v in flat.items()))
+            logger.info(
+                "%s: %s", part, ", ".join(f"{n} {v:.4g}" for n, v in flat.items())
+            )
         export, compared = make_export(pipeline, self.rows)
         record = {
             "model_type": settings.model.type,

@@ -21,9 +21,8 @@ Folds: TypeAlias = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
 def make_folds(settings: Settings, y: Series) -> Folds:
     """Divide the training rows, whose target is ``y``, into folds.
 
-    If they were split by time, each fold predicts rows that are later than those it is
-    fitted to. Otherwise the seed decides, and each fold gets its share of every label
-    if all have enough rows for it. Too few rows are a DataError.
+    If they were split by time, each fold predicts rows later than those it is fitted
+    to; else the seed decides, and each fold gets its share of every label, if it can.
     """
     folds, seed = settings.training.folds, settings.seed
     in_order = settings.preprocessing.split.method == "time"

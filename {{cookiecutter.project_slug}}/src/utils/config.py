@@ -136,16 +136,8 @@ class PathSettings(Section):
     reports: ProjectPath = PROJECT_ROOT / "reports"
 
     @property
-    def raw(self) -> Path:
-        return self.data / "raw"
-
-    @property
     def processed(self) -> Path:
         return self.data / "processed"
-
-    @property
-    def features(self) -> Path:
-        return self.data / "features"
 
 
 class Settings(Section):

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from src.data.preprocessing import load_processed
 from src.data.schema import load_schema
 from src.evaluation.metrics import primary_metric
-from src.features.transformation import build_transformer
+from src.features.transformation import fitted_steps
 from src.models.artifact import load_model
 from src.models.factory import ModelFactory
 from src.training.train import train
@@ -27,7 +27,7 @@ def test_neither_a_feature_nor_a_sum_of_them_determines_the_target(
     configured: Settings,
 ) -> None:
     target = load_schema(configured.data.schema_path, configured).target
-    stored = pd.read_parquet(configured.paths.features / "train.parquet")
+    stored = pd.read_parquet(configured.paths.data / "features" / "train.parquet")
     X, y = stored.drop(columns=target), stored[target].to_numpy(dtype=object)
     tree, linear, scoring = (
         DecisionTreeClassifier,
@@ -37,9 +37,10 @@ def test_neither_a_feature_nor_a_sum_of_them_determines_the_target(
     if configured.task == "regression":
         tree, linear, scoring = DecisionTreeRegressor, Ridge, "r2"
         y = y.astype(float)
+    _, (_, transformer) = fitted_steps(configured.features, imputed=True, scaled=True)
     tries = [([name], tree(max_depth=6, random_state=0)) for name in X]
     for columns, estimator in [*tries, (list(X), linear())]:
-        numbers = build_transformer(10, True, True).fit_transform(X[columns])
+        numbers = transformer.fit_transform(X[columns])
         found = cross_val_score(estimator, numbers, y, scoring=scoring, cv=3).mean()
         assert found < TOO_GOOD, f"{columns} tell the target: leakage?"
 
@@ -71,7 +72,7 @@ def test_a_row_from_outside_gets_the_features_that_the_model_was_trained_on(
     configured: Settings,
 ) -> None:
     pipeline, _ = load_model(configured.paths.models / "latest_model.joblib")
-    stored = pd.read_parquet(configured.paths.features / "train.parquet")
+    stored = pd.read_parquet(configured.paths.data / "features" / "train.parquet")
     rows = load_processed(configured, "train")
     for position in np.linspace(0, len(rows) - 1, 20, dtype=int):
         text = rows.iloc[[position]].to_json(orient="records", date_format="iso")

@@ -46,7 +46,7 @@ def test_a_source_becomes_a_champion_that_predicts_raw_rows(
     registry.promote(outcome.version, "a test", registry.at("prod"), "prod")
 
     pipeline, record = load_model(registry.fetch(registry.version(1)))
-    raw = read_table(settings.paths.raw / "source.csv").drop(columns=TARGET)
+    raw = read_table(settings.paths.data / "raw" / "source.csv").drop(columns=TARGET)
     assert len(pipeline.predict(raw)) == len(raw)
     assert record["schema"] == make_schema(settings.task).model_dump(mode="json")
     assert "the model is better than the baseline" in said

@@ -60,7 +60,7 @@ def table(count: int, **values: Any) -> bytes:
 
 
 def test_a_service_answers_in_python(service: Any) -> None:
-    row = schemas.row_model(SCHEMA, "answer").model_validate(ROW)
+    row = schemas.row_model(SCHEMA).model_validate(ROW)
     answer = service().to_sync.predict([row])
     assert answer.model_dump()["predictions"] == [ANSWER]
 

@@ -1,6 +1,7 @@
 """From the columns of rows to the numbers that a model takes."""
 
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import pytest
 from src.data.schema import DataSchema
 from src.features.creation import create_features, date_parts, feature_columns
 from src.features.selection import FeatureSelector
-from src.features.transformation import build_transformer
+from src.features.transformation import fitted_steps
+from src.utils.config import FeatureSettings
 from src.utils.errors import DataError
 
 SCHEMA = DataSchema.model_validate(
@@ -100,18 +102,24 @@ TRAINING = pd.DataFrame(
 NEW = pd.DataFrame({"n": [np.nan, 4.0], "c": ["never seen", "b"]})
 
 
+def transformer_of(imputed: bool, scaled: bool) -> Any:
+    """Return the second of the steps, fitted to ``TRAINING``."""
+    steps = fitted_steps(FeatureSettings(min_category_rows=5), imputed, scaled)
+    return dict(steps)["transformation"].fit(TRAINING)
+
+
 def test_numbers_are_imputed_and_scaled_where_the_model_wants_it() -> None:
     for imputed, scaled, expected in (
         (True, False, [2, 4]),
         (False, False, [np.nan, 4]),
         (True, True, [(2 - 2.75) / 1.9203, (4 - 2.75) / 1.9203]),
     ):
-        found = build_transformer(5, imputed, scaled).fit(TRAINING).transform(NEW)
+        found = transformer_of(imputed, scaled).transform(NEW)
         np.testing.assert_allclose(found[:, 0], expected, rtol=1e-3)
 
 
 def test_categories_have_a_column_each_rare_ones_share_one_unknown_ones_none() -> None:
-    transformer = build_transformer(5, True, False).fit(TRAINING)
+    transformer = transformer_of(imputed=True, scaled=False)
 
     assert transformer.transform(NEW)[:, 1:].tolist() == [[0, 0, 0], [0, 1, 0]]
     rare = TRAINING.iloc[[-4, -1]]

@@ -46,7 +46,7 @@ def failed(decision: Decision) -> list[str]:
 
 def slice_of(value: str, score: float | None, rows: int = 50) -> SliceResult:
     scores = Measurement(rows, {"roc_auc": Score(score)}) if score else None
-    return SliceResult("city", value, rows, None, None, scores)
+    return SliceResult("city", value, rows, scores)
 
 
 def test_a_good_first_model_passes_and_one_that_guesses_does_not(

@@ -88,7 +88,7 @@ def test_processed_rows_are_refused_unless_they_are_the_last_finished_ones(
     with pytest.raises(DataError, match="data_schema.yaml: missing or changed"):
         load_processed(settings, "test")
     Path(settings.data.source).write_text("other\n1\n")
-    ingest(settings.data.source, settings.paths.raw)
+    ingest(settings.data.source, settings.paths.data / "raw")
     with pytest.raises(DataError, match="presence: the column is absent"):
         preprocess(settings)
     with pytest.raises(DataError, match="manifest.json: file not found; run"):

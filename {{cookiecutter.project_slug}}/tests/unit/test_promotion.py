@@ -87,7 +87,7 @@ def test_the_first_model_becomes_champion_with_its_evidence(project: Settings) -
     card = card_path(project).read_text("utf-8")
     for said in ("To test.", version.sha256, "| ROC AUC | 0.", "| city | Oslo | "):
         assert said in card
-    assert "![roc curve](images/" in card and ": a test: all rules of the gate" in card
+    assert ": a test: all rules of the gate" in card
     assert check_card(registry, project).endswith("the card of the champion")
     assert promoted(project, "first") == Outcome(None, False, version)  # already
     assert len(registry.history()) == 2

@@ -25,7 +25,7 @@ from src.utils.files import write_json
 from tests.fixtures.serving import ROW, SCHEMA, served_settings
 from tests.fixtures.synthetic import bring, make_frame
 
-ROWS = row_model(SCHEMA, "answer")
+ROWS = row_model(SCHEMA)
 CSV = tables.CSV
 
 
@@ -108,7 +108,7 @@ def test_a_model_answers_as_the_pipeline_does(
     write_json(record_path(path), record)
     model = Model.load(path, "1", SCHEMA, ROWS)
     assert (model.runtime, model.classes) == (runtime, ("no", "yes"))
-    raw = pd.read_csv(trained.paths.raw / "source.csv", dtype=str)
+    raw = pd.read_csv(trained.paths.data / "raw" / "source.csv", dtype=str)
     content = raw.to_csv(index=False).encode()
     answer = tables.predict(content, CSV, CSV, model, ROWS, 1000)
     found = pd.read_csv(io.BytesIO(answer))

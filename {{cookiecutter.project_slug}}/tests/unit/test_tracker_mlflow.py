@@ -3,7 +3,7 @@
 import pytest
 
 from src.models.artifact import load_record
-from src.tracking.tracker import connect, log_decision, log_evaluation, run
+from src.tracking.tracker import add_to_run, connect, run
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import train_model
 
@@ -24,12 +24,10 @@ def test_a_training_its_evaluation_and_the_decision_are_one_run(
     settings = make_project(training=training, search=search, tracking=tracking)
     path = train_model(settings)
     record = load_record(path)
-    summary = {
-        "metrics": {"roc_auc": {"value": 0.9, "low": 0.8, "high": None}},
-        "data": {"test_sha256": "123"},
-    }
-    log_evaluation(settings, record, summary, [path.with_suffix(".json")])
-    log_decision(settings, record, 7, "passed", [])
+    scores = {"roc_auc": {"value": 0.9, "low": 0.8, "high": None}}
+    found = {"test": scores, "test_sha256": "123"}
+    add_to_run(settings, record, found, [path.with_suffix(".json")])
+    add_to_run(settings, record, {"version": 7, "gate": "passed"}, [])
 
     client, experiment = connect(settings)
     run_id = record["run_id"]
@@ -63,4 +61,4 @@ def test_nothing_is_recorded_if_the_configuration_says_so(
 
     with run(settings, "none") as run_id:
         assert run_id is None
-    log_decision(settings, {"run_id": "abc"}, 1, "passed", [])
+    add_to_run(settings, {"run_id": "abc"}, {"gate": "passed"}, [])

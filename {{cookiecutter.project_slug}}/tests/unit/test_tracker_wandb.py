@@ -3,7 +3,7 @@
 import pytest
 
 from src.models.artifact import load_record
-from src.tracking.tracker import log_decision, log_evaluation, run
+from src.tracking.tracker import add_to_run, run
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import train_model
 
@@ -28,12 +28,10 @@ def test_an_offline_run_holds_what_is_synced_later(make_project: ProjectMaker) -
     )
     path = train_model(settings)
     record = load_record(path)
-    summary = {
-        "metrics": {"roc_auc": {"value": 0.9}},
-        "data": {"test_sha256": "123"},
-    }
-    log_evaluation(settings, record, summary, [path.with_suffix(".json")])
-    log_decision(settings, record, 7, "passed", [])
+    scores = {"roc_auc": {"value": 0.9}}
+    found = {"test": scores, "test_sha256": "123"}
+    add_to_run(settings, record, found, [path.with_suffix(".json")])
+    add_to_run(settings, record, {"version": 7, "gate": "passed"}, [])
     wandb.teardown()  # as at the end of a command: waits until all is written
 
     # What `wandb sync` reads: a log of records, whose texts are not compressed.
@@ -55,6 +53,6 @@ def test_nothing_is_recorded_if_the_configuration_says_so(
 
     with run(settings, "none") as run_id:
         assert run_id is None
-    log_decision(settings, {"run_id": "abc"}, 1, "passed", [])
+    add_to_run(settings, {"run_id": "abc"}, {"gate": "passed"}, [])
 
     assert wandb.run is None
