@@ -11,7 +11,6 @@ from src.data.preprocessing import preprocess
 from src.models.artifact import load_record
 from src.serving import tables
 from src.serving.champion import Champion
-from src.serving.schemas import row_model, values_of
 from src.serving.settings import ServingSettings, load_serving_settings
 from src.training.train import train
 from src.utils import config
