@@ -1,5 +1,6 @@
 """What every test may ask for: a small made-up project, or the configured data."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from src.utils.config import Settings, Task
 
 ProjectMaker = Callable[..., "Settings"]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that was imported: it would look again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

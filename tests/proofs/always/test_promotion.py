@@ -41,7 +41,7 @@ def test_a_champion_of_other_rows_is_compared_with_a_note(
         return pipeline, record
 
     monkeypatch.setattr(promotion, "load_model", changed)
-    decision = promoted(project, "second", dry_run=True).decision
+    decision = promoted(project, "equal", dry_run=True).decision
     assert decision is not None and "test rows may be among them" in decision.notes[0]
 
 
@@ -58,7 +58,7 @@ def test_a_champion_without_a_column_of_the_rows_is_no_comparison(
         return pipeline, record
 
     monkeypatch.setattr(promotion, "load_model", other_column)
-    decision = promoted(project, "second", dry_run=True).decision
+    decision = promoted(project, "equal", dry_run=True).decision
     assert decision is not None and "['gone'] not found" in decision.why
 
 
@@ -97,7 +97,7 @@ def test_a_champion_that_cannot_be_measured_is_no_comparison(
         raise DataError("gone")
 
     monkeypatch.setattr(Registry, "fetch", fetch)
-    decision = promoted(project, "second", dry_run=True).decision
+    decision = promoted(project, "equal", dry_run=True).decision
     assert decision is not None and not decision.passed
     assert "cannot be measured on these rows: gone" in decision.why
 
@@ -106,7 +106,7 @@ def test_without_the_words_of_the_owner_nothing_changes(project: Settings) -> No
     promoted(project, "first")
     (project.registry.cards / "intended_use.md").unlink()
     with pytest.raises(ConfigError, match="intended_use.md: file not found"):
-        promoted(project, "second")
+        promoted(project, "equal")
     with pytest.raises(ConfigError, match="intended_use.md: file not found"):
         roll_back(project, "a test")
     assert len(Registry(project).history()) == 2
@@ -119,7 +119,7 @@ def test_a_model_is_no_champion_over_one_that_it_was_not_compared_with(
 
     def meanwhile(settings: Settings) -> None:
         monkeypatch.setattr(promotion, "check_owner", check_owner)
-        promoted(settings, "second")
+        promoted(settings, "bad", override=True)
 
     monkeypatch.setattr(promotion, "check_owner", meanwhile)
     with pytest.raises(DataError, match="version 2"):

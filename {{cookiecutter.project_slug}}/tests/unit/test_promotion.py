@@ -20,7 +20,7 @@ from tests.fixtures.synthetic import bring, make_frame, make_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-STRENGTHS = {"first": 1.0, "equal": 1.0000001, "second": 0.5, "bad": 0.0001}
+STRENGTHS = {"first": 1.0, "equal": 1.0000001, "bad": 0.0001}
 
 
 @pytest.fixture(scope="module")
