@@ -19,7 +19,7 @@ ProjectMaker = Callable[..., "Settings"]
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector all that was imported: it would look again and again."""
+    """Spare the garbage collector what was imported: it would look again and again."""
     gc.collect()
     gc.freeze()
 
