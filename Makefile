@@ -62,8 +62,6 @@ docs: $(READY) ## Build the documentation site into site/
 
 .PHONY: lock
 lock: $(READY) ## Renew the pinned versions, of this repository and of the template
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
-		--no-emit-index-url --upgrade --group dev --output-file constraints.txt
 	@$(BIN)/python -m tools.lock
 
 .PHONY: clean

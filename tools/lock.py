@@ -1,13 +1,19 @@
-"""`make lock`: renew the pins of the generated project, for all choices at once.
+"""`make lock`: renew the pins of this repository, and of the project for all choices.
 
 A set of pins that fits all choices together fits each combination of them, because
 leaving a requirement out never makes a set unsolvable. The names of the packages also
 go to ``cookiecutter.json``: no project may be called like one of them.
+
+No pin goes down: the newest version of one package may ask for an old one of another,
+and what was pinned is the least that is taken. Where that cannot be, nothing is written.
 """
 
 import json
 import re
 import subprocess
+import sys
+import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,23 +27,52 @@ INSTALLERS = {"pip", "setuptools", "wheel"}
 
 
 def main() -> None:
-    """Write ``constraints.txt`` of the template and the names that it takes."""
-    constraints = PROJECT / "constraints.txt"
-    text = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+    """Write both ``constraints.txt``, and the names that the template takes."""
+    wanted = {
+        ROOT / "constraints.txt": "\n".join(development()),
+        PROJECT / "constraints.txt": requirements_of_all_choices(
+            (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+        ),
+    }
+    for constraints, requirements in wanted.items():
+        renew(constraints, requirements)
+    pins = (PROJECT / "constraints.txt").read_text(encoding="utf-8")
+    line = re.compile(r'^  "_taken_slugs": .*$', re.MULTILINE)
+    questions = QUESTIONS.read_text(encoding="utf-8")
+    taken = f'  "_taken_slugs": {json.dumps(taken_slugs(pins))},'
+    QUESTIONS.write_text(line.sub(taken, questions), encoding="utf-8")
+
+
+def renew(constraints: Path, requirements: str) -> None:
+    """Pin the newest versions that satisfy requirements, none older than before.
+
+    Args:
+        constraints: The file of the pins, as they were and as they will be.
+        requirements: One a line.
+
+    Raises:
+        SystemExit: If a pin would have to go down; the file is as it was.
+    """
+    pins = constraints.read_text(encoding="utf-8")
     options = ["--universal", "--python-version", OLDEST_PYTHON, "--upgrade"]
     quiet = ["--quiet", "--no-annotate", "--no-header", "--no-emit-index-url"]
-    subprocess.run(
-        ["uv", "pip", "compile", *options, *quiet, "-o", str(constraints), "-"],
-        input=requirements_of_all_choices(text),
-        text=True,
-        check=True,
-    )
-    names = json.dumps(taken_slugs(constraints.read_text(encoding="utf-8")))
-    questions = QUESTIONS.read_text(encoding="utf-8")
-    line = re.compile(r'^  "_taken_slugs": .*$', re.MULTILINE)
-    QUESTIONS.write_text(
-        line.sub(f'  "_taken_slugs": {names},', questions), encoding="utf-8"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        floors, renewed = Path(folder) / "floors.txt", Path(folder) / "renewed.txt"
+        floors.write_text(re.sub("(?m)^([^=;]+)==", r"\1>=", pins), encoding="utf-8")
+        files = ["--constraints", str(floors), "--output-file", str(renewed), "-"]
+        command = ["uv", "pip", "compile", *options, *quiet, *files]
+        if subprocess.run(command, input=requirements, text=True).returncode:
+            advice = "to let a pin go down all the same, remove its line"
+            sys.exit(f"{constraints} is as it was, as no pin may go down; {advice}")
+        text = renewed.read_text(encoding="utf-8")
+    constraints.write_text(text, encoding="utf-8")
+
+
+def development() -> list[str]:
+    """Return what the repository itself needs: the group ``dev``."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    group: list[str] = tomllib.loads(text)["dependency-groups"]["dev"]
+    return group
 
 
 def requirements_of_all_choices(template: str) -> str:
