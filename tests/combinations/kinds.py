@@ -32,6 +32,8 @@ def kind_of(path: str) -> str:
     pure = PurePosixPath(path)
     if pure.match(".github/workflows/*.y*ml"):
         return "workflow"
+    if path == ".github/dependabot.yml":
+        return "dependabot"
     if pure.name.startswith("requirements") or pure.name == "constraints.txt":
         return "requirements"
     return BY_NAME.get(pure.name) or BY_SUFFIX.get(pure.suffix, "text")

@@ -33,6 +33,10 @@ TOOLS = {
         ["zizmor", "--offline", "--quiet", "--no-progress", "--format=github"],
         ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
     ],
+    "dependabot": [
+        ["zizmor", "--offline", "--quiet", "--no-progress", "--format=github"],
+        ["check-jsonschema", "--builtin-schema", "vendor.dependabot"],
+    ],
     "dockerfile": [["hadolint", "--no-color", "--failure-threshold", "warning"]],
     "shell": [["shellcheck", "--format=gcc", "--severity=warning"]],
 }

@@ -112,6 +112,7 @@ CHECKS: dict[str, Callable[[str], Iterator[str]]] = {
     "python": _python,
     "yaml": _yaml,
     "workflow": _yaml,
+    "dependabot": _yaml,
     "toml": _toml,
     "json": _json,
     "ini": _ini,
