@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 QUESTIONS = ROOT / "cookiecutter.json"
-OLDEST_PYTHON = "3.11"
+PYTHONS = sorted(json.loads(QUESTIONS.read_text("utf-8"))["python_version"])
 WINDOWS_NAMES = {"aux", "con", "nul", "prn"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)
 }
@@ -30,7 +30,8 @@ def main() -> None:
     """Write both ``constraints.txt``, and the names that the template takes."""
     wanted = {
         ROOT / "constraints.txt": "\n".join(development()),
-        PROJECT / "constraints.txt": requirements_of_all_choices(
+        PROJECT
+        / "constraints.txt": requirements_of_all_choices(
             (PROJECT / "requirements.txt").read_text(encoding="utf-8")
         ),
     }
@@ -54,7 +55,7 @@ def renew(constraints: Path, requirements: str) -> None:
         SystemExit: If a pin would have to go down; the file is as it was.
     """
     pins = constraints.read_text(encoding="utf-8")
-    options = ["--universal", "--python-version", OLDEST_PYTHON, "--upgrade"]
+    options = ["--universal", "--python-version", PYTHONS[0], "--upgrade"]
     quiet = ["--quiet", "--no-annotate", "--no-header", "--no-emit-index-url"]
     with tempfile.TemporaryDirectory() as folder:
         floors, renewed = Path(folder) / "floors.txt", Path(folder) / "renewed.txt"
