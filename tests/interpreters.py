@@ -2,16 +2,18 @@
 
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
 
 
-def interpreter(version: str) -> Path:
+def interpreter(version: str, or_before: bool = False) -> Path:
     """Return a working interpreter of Python ``version``, such as ``3.12``.
 
     Looked for on the path and among pyenv's and uv's; uv may download one. The test
-    that asks is skipped where none can be had.
+    that asks is skipped where none can be had, or, with ``or_before``, warned and given
+    the version before.
     """
     pyenv = Path.home() / ".pyenv" / "versions"
     candidates = [
@@ -26,6 +28,11 @@ def interpreter(version: str) -> Path:
     found = from_uv("find", version)
     if found and works(found, version):
         return Path(found)
+    if or_before:
+        before = f"3.{int(version.removeprefix('3.')) - 1}"
+        message = f"no Python {version} here, so run on {before}"
+        warnings.warn(message, stacklevel=2)
+        return interpreter(before)
     pytest.skip(f"no Python {version} on this machine, and none could be installed")
 
 

@@ -1,11 +1,12 @@
 """Generated projects, lived in: installed in fresh environments and really used.
 
-Each value of each question is lived at least once, on Python 3.11, 3.12 and 3.13; the
-first test holds that. What is run is what people run: the guide's commands as they
-stand, and every command of the generated README.
+Each value of each question is lived at least once, the Pythons among them; the first
+test holds that. What is run is what people run: the guide's commands as they stand, and
+every command of the generated README. All code is type-checked on every Python.
 """
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,54 +19,48 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests import own_data, readme
+from tests.generating import FOLDER, load_hook
 from tests.interpreters import interpreter
 from tests.machine import environment, free_port
+from tools import lock
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 
-# name -> Python, answers that differ from the defaults
+# name -> answers that differ from the defaults
 LIVES = {
-    "defaults": ("3.12", {}),
-    "bare regression": (
-        "3.11",
-        {
-            "task": "regression",
-            "license": "BSD-3-Clause",
-            "python_version": "3.11",
-            "data_versioning": "none",
-            "experiment_tracking": "none",
-            "responsible_ai": "no",
-            "serving": "none",
-            "deployment": "none",
-            "ci": "none",
-        },
-    ),
-    "own CSV": (
-        "3.13",
-        {
-            "project_name": 'Ünïcode "Quotes" \\ 🚀',
-            "description": "- # {braces} 'quotes' \"double\" \\n مرحبا 🚀",
-            "license": "Apache-2.0",
-            "python_version": "3.13",
-            "data_source": "own.csv",
-            "target_column": own_data.TARGET,
-            "data_versioning": "none",
-            "experiment_tracking": "wandb",
-            "serving": "bentoml",
-            "deployment": "none",
-        },
-    ),
-    "Parquet from a URL": (
-        "3.12",
-        {
-            "license": "Proprietary",
-            "task": "regression",
-            "data_source": "http://localhost:{port}/own.parquet",
-            "target_column": "visits",
-            "serving": "flask",
-            "ci": "none",
-        },
-    ),
+    "defaults": {},
+    "bare regression": {
+        "task": "regression",
+        "license": "BSD-3-Clause",
+        "python_version": "3.11",
+        "data_versioning": "none",
+        "experiment_tracking": "none",
+        "responsible_ai": "no",
+        "serving": "none",
+        "deployment": "none",
+        "ci": "none",
+    },
+    "own CSV": {
+        "project_name": 'Ünïcode "Quotes" \\ 🚀',
+        "description": "- # {braces} 'quotes' \"double\" \\n مرحبا 🚀",
+        "license": "Apache-2.0",
+        "python_version": "3.13",
+        "data_source": "own.csv",
+        "target_column": own_data.TARGET,
+        "data_versioning": "none",
+        "experiment_tracking": "wandb",
+        "serving": "bentoml",
+        "deployment": "none",
+    },
+    "Parquet from a URL": {
+        "license": "Proprietary",
+        "python_version": "3.14",
+        "task": "regression",
+        "data_source": "http://localhost:{port}/own.parquet",
+        "target_column": "visits",
+        "serving": "flask",
+        "ci": "none",
+    },
 }
 
 GUIDE = """
@@ -129,12 +124,9 @@ def test_every_value_of_every_question_is_lived() -> None:
         f"{question}={value}"
         for question, values in choices.items()
         for value in values
-        if all(
-            answers.get(question, values[0]) != value for _, answers in LIVES.values()
-        )
+        if all(answers.get(question, values[0]) != value for answers in LIVES.values())
     }
     assert not missing
-    assert {python for python, _ in LIVES.values()} == {"3.11", "3.12", "3.13"}
 
 
 @pytest.mark.slow
@@ -142,8 +134,9 @@ def test_every_value_of_every_question_is_lived() -> None:
 def test_every_command_of_the_readme_works(
     life: str, folder: Path, web_server: int
 ) -> None:
-    version, answers = LIVES[life]
-    python = interpreter(version)
+    answers = LIVES[life]
+    # A machine without the newest lives it on the one before, as its owner would.
+    python = interpreter(answers.get("python_version", "3.12"), or_before=True)
     own_data.write_csv(folder / "own.csv")
     answers = {
         key: text.format(port=web_server) if "{port}" in text else text
@@ -168,6 +161,56 @@ def test_every_command_of_the_readme_works(
     # What comes with a sample is what a run writes, so that git shows no difference.
     for path, text in shipped.items():
         assert path.read_text(encoding="utf-8") == text
+
+
+def code_of_all_choices() -> list[dict[str, str]]:
+    """Return answers for as few projects as hold each file of code that a choice owns.
+
+    A choice that is added to the table of the hook is in one of them.
+    """
+    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
+    table = load_hook("post_gen_project").OWNED_PATHS
+    choices = {
+        question: questions[question]
+        for question, owned in table.items()
+        if any(
+            str(path).find("src/") >= 0 for paths in owned.values() for path in paths
+        )
+    }
+    return [
+        {question: values[i % len(values)] for question, values in choices.items()}
+        for i in range(max(map(len, choices.values())))
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", lock.PYTHONS)
+def test_the_code_of_every_choice_passes_the_linters(
+    version: str, folder: Path
+) -> None:
+    python = interpreter(version)
+    home, constraints = folder / "environment", FOLDER / "constraints.txt"
+    wanted = folder / "requirements.txt"  # of all choices at once: one installation
+    text = (FOLDER / "requirements.txt").read_text(encoding="utf-8")
+    wanted.write_text(lock.requirements_of_all_choices(text), encoding="utf-8")
+    uv = ["uv", "--quiet"]
+    subprocess.run([*uv, "venv", f"--python={python}", home], check=True)
+    install = [*uv, "pip", "install", f"--python={home}", "-r", wanted]
+    subprocess.run([*install, "-c", constraints], check=True)
+    said = []
+    for number, answers in enumerate(code_of_all_choices()):
+        project = generate(folder / str(number), answers)
+        done = subprocess.run(
+            ["make", "lint", f"PYTHON={home}/bin/python"],
+            cwd=project,
+            env=os.environ | {"MYPY_CACHE_DIR": str(folder / "cache")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            said.append(f"{answers}:\n{done.stdout}")
+    assert not said, "\n".join(said)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_every_proof_is_run_in_some_project() -> None:
 @pytest.mark.parametrize("name", PROJECTS)
 def test_the_proofs_hold(name: str, folder: Path) -> None:
     version, answers, groups = PROJECTS[name]
-    project = generate(folder, **answers)
+    project = generate(folder, python_version=version, **answers)
     variables = environment(interpreter(version))
     run(["make", "setup"], project, variables)
     python = str(project / ".venv/bin/python")

@@ -1,12 +1,11 @@
-"""The workflow of a generated project, run for real by act on this machine.
+"""The workflows of a generated project, run for real by act on this machine.
 
-act reads the workflow as GitHub does and runs its steps in folders of their own. What
-GitHub alone has is stood in for: the Python of ``setup-python`` is an environment on
-the path that holds the requirements already, so that ``pip install`` only adds the
-project; artifacts are a folder; ``gh`` writes down what it is asked; the summary,
-which act forgets after each step, is a file that ``BASH_ENV`` names to each. Not run
-here: the matrix of the job ``test``, whose commands ``test_living.py`` runs, the steps
-that need a Docker engine, and what a token is allowed to do.
+act reads a workflow as GitHub does and runs its steps in folders of their own. What
+GitHub alone has is stood in for: the Python of ``setup-python`` is one on the path; the
+cache is empty; artifacts are a folder; ``gh`` writes down what it is asked; the
+summary, which act forgets after each step, is a file that ``BASH_ENV`` names to each.
+Not run here: the matrix of the job ``test``, whose commands ``test_living.py`` runs,
+the steps that need a Docker engine, and what a token is allowed to do.
 """
 
 import json
@@ -16,7 +15,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -25,6 +24,7 @@ from tests.generating import generate
 from tests.interpreters import interpreter
 
 WORKFLOW = Path(".github/workflows/tests.yml")
+DEPLOY = Path(".github/workflows/deploy.yml")
 REPOSITORY = "owner/project"
 NUMBER = 7
 # Without what the job needs an engine for, or takes long to install.
@@ -42,6 +42,19 @@ runs:
   steps:
     - run: python --version
       shell: bash
+""",
+    "cache": """
+inputs:
+  path: {required: true}
+  key: {required: true}
+runs:
+  using: composite
+  steps:
+    - run: test -n "$KEY" && test ! -e "$FILES"
+      shell: bash
+      env:
+        KEY: ${{ inputs.key }}
+        FILES: ${{ inputs.path }}
 """,
     "upload-artifact": """
 inputs:
@@ -122,6 +135,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
+def defaults(home: Path) -> Path:
+    """A project with the default answers."""
+    return generate(home / "defaults")
+
+
+@pytest.fixture(scope="module")
 def project(home: Path) -> Path:
     """A project in a repository of its own, with everything on the branch main."""
     folder = generate(home, **ANSWERS)
@@ -133,15 +152,9 @@ def project(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def python(home: Path, project: Path) -> Path:
-    """The folder of the programs of an environment with all requirements."""
-    environment = home / "environment"
-    base = interpreter("3.12")
-    uv = ["uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--seed", f"--python={base}", environment], check=True)
-    install = [*uv, "pip", "install", f"--python={environment}", "-r"]
-    subprocess.run([*install, "requirements.txt"], cwd=project, check=True)
-    return environment / "bin"
+def python() -> Path:
+    """The folder of a Python such as ``setup-python`` puts on the path."""
+    return interpreter("3.12").parent
 
 
 def git(project: Path, *arguments: str) -> None:
@@ -167,7 +180,7 @@ def run_workflow(project: Path, python: Path, folder: Path) -> Outcome:
 
     Args:
         project: What is checked out.
-        python: The programs of the environment.
+        python: The folder of the Python.
         folder: Where stubs, artifacts and the folders of the jobs go.
     """
     artifacts, programs, cache = (folder / n for n in ("artifacts", "bin", "cache"))
@@ -227,11 +240,11 @@ def local_actions(project: Path, folder: Path) -> list[str]:
     return options
 
 
-def test_only_a_job_without_code_of_the_pull_request_may_write(tmp_path: Path) -> None:
-    workflow = yaml.safe_load((generate(tmp_path) / WORKFLOW).read_text("utf-8"))
-    jobs = workflow["jobs"]
+def test_only_a_job_without_code_of_the_pull_request_may_write(defaults: Path) -> None:
+    tests = workflow(defaults, WORKFLOW)
+    jobs = tests["jobs"]
     writing = {n: j for n, j in jobs.items() if "write" in j["permissions"].values()}
-    assert workflow["permissions"] == {}
+    assert tests["permissions"] == {}
     assert set(writing) == {"comment"}
     assert writing["comment"]["permissions"] == {"pull-requests": "write"}
     used = [step.get("uses", "") for step in writing["comment"]["steps"]]
@@ -270,3 +283,90 @@ def test_a_pull_request_that_makes_the_model_worse_fails_and_is_told(
     assert "| ❌ | ROC AUC against the champion |" in run.posted()
     assert run.summary() == run.posted()
     assert (run.artifacts / "reports/reports/evaluation.html").exists()
+
+
+def workflow(project: Path, path: Path) -> dict[str, Any]:
+    """Return a workflow of a project."""
+    read: dict[str, Any] = yaml.safe_load((project / path).read_text(encoding="utf-8"))
+    return read
+
+
+def commands(job: dict[str, Any]) -> str:
+    """Return what the steps of a job run."""
+    return "\n".join(step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize(
+    ("tracking", "source"),
+    [("mlflow", "sample"), ("mlflow", "own.csv"), ("none", "own.csv")],
+)
+def test_a_champion_changes_only_behind_the_protected_environment(
+    tmp_path: Path, tracking: str, source: str
+) -> None:
+    (tmp_path / "own.csv").write_text("income,x\n1,2\n2,3\n")
+    answers = {"data_source": source, "target_column": "income"}
+    project = generate(tmp_path, experiment_tracking=tracking, **answers)
+    jobs = workflow(project, DEPLOY)["jobs"]
+    deciding = {n: commands(j) for n, j in jobs.items() if "promote.py" in commands(j)}
+    unprotected = {n for n in deciding if jobs[n].get("environment") != "prod"}
+    assert unprotected == {"train"} and "--dry-run" in deciding.pop("train")
+    assert all("make data" in text for text in deciding.values())  # which it is held on
+    reached, waiting = set(), ["prod"]
+    while waiting:  # what has to be over before
+        needed = jobs[waiting.pop()].get("needs", [])
+        waiting += [needed] if isinstance(needed, str) else needed
+        reached |= set(waiting)
+    assert reached == set(jobs) - {"prod"}
+    for name in deciding:
+        source_of = {"MLOPS_DATA__SOURCE": "${{ vars.DATA_SOURCE }}"}
+        assert (jobs[name].get("env") == source_of) == (source != "sample")
+
+
+@pytest.mark.parametrize("path", [WORKFLOW, DEPLOY], ids=["tests", "deploy"])
+def test_each_job_takes_the_environment_that_the_cache_has(
+    defaults: Path, path: Path
+) -> None:
+    jobs = workflow(defaults, path)["jobs"]
+    keys = set()
+    for job in jobs.values():
+        if "python" not in commands(job):
+            continue
+        steps = job["steps"]
+        (cache,) = (s for s in steps if "actions/cache@" in s.get("uses", ""))
+        (install,) = (s for s in steps if "make setup" in s.get("run", ""))
+        assert install["if"] == "steps.environment.outputs.cache-hit != 'true'"
+        assert (cache["id"], cache["with"]["path"]) == ("environment", ".venv")
+        assert "pip install" not in commands(job)
+        keys.add(cache["with"]["key"])
+    assert len(keys) == 1
+
+
+def test_the_card_is_checked_with_credentials_or_not_at_all(defaults: Path) -> None:
+    steps = workflow(defaults, WORKFLOW)["jobs"]["pipeline"]["steps"]
+    (check,) = (step for step in steps if "card-check" in step.get("run", ""))
+    names = ("URI", "USERNAME", "PASSWORD")
+    assert set(check["env"]) == {f"MLFLOW_TRACKING_{name}" for name in names}
+    assert check["if"] == (
+        "vars.MLFLOW_TRACKING_URI != '' && !github.event.pull_request.head.repo.fork"
+    )
+
+
+def test_a_base_branch_without_a_model_is_no_failure(
+    defaults: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    steps = workflow(defaults, WORKFLOW)["jobs"]["pipeline"]["steps"]
+    (step,) = (s for s in steps if "HEAD^1" in s.get("run", ""))
+    project.mkdir()
+    git(project, "init", "--quiet", "--initial-branch=main")
+    for message in ("Nothing but a README", "The project"):
+        git(project, "commit", "--quiet", "--allow-empty", f"--message={message}")
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
+        cwd=project,
+        env=os.environ | {"RUNNER_TEMP": str(tmp_path / "temp")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("::notice::The base branch has no model")

@@ -4,8 +4,9 @@ A set of pins that fits all choices together fits each combination of them, beca
 leaving a requirement out never makes a set unsolvable. The names of the packages also
 go to ``cookiecutter.json``: no project may be called like one of them.
 
-No pin goes down: the newest version of one package may ask for an old one of another,
-and what was pinned is the least that is taken. Where that cannot be, nothing is written.
+No pin goes down: the newest version of a package may ask for an old one of another,
+and what was pinned is the least that is taken. Where that cannot be, nothing is
+written.
 """
 
 import json
