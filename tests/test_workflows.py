@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.generating import generate
+from tests.generating import TEMPLATE, generate
 from tests.interpreters import interpreter
 
 WORKFLOW = Path(".github/workflows/tests.yml")
@@ -370,3 +370,63 @@ def test_a_base_branch_without_a_model_is_no_failure(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("::notice::The base branch has no model")
+
+
+def proposed(folder: Path, open_request: str) -> list[str]:
+    """Run the step that proposes renewed pins; return what ``gh`` was asked."""
+    job = workflow(TEMPLATE, Path(".github/workflows/pins.yml"))["jobs"]["propose"]
+    for repository in ("origin", "clone"):
+        (folder / repository).mkdir()
+    git(folder / "origin", "init", "--quiet", "--bare", "--initial-branch=main")
+    clone, pins = folder / "clone", folder / "clone/constraints.txt"
+    git(clone, "init", "--quiet", "--initial-branch=main")
+    git(clone, "remote", "add", "origin", str(folder / "origin"))
+    pins.write_text("a==1\n")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message=Pins")
+    pins.write_text("a==2\n")
+    with (folder / "pins.patch").open("w") as patch:
+        subprocess.run(["git", "diff"], cwd=clone, stdout=patch, check=True)
+    git(clone, "checkout", "--quiet", "--", ".")
+    gh = folder / "bin/gh"
+    gh.parent.mkdir()
+    asked, listed = folder / "asked", f'"$2" = list && echo "{open_request}"'
+    gh.write_text(f'#!/bin/sh\necho "$@" >> {asked}\ntest {listed}; true\n')
+    gh.chmod(0o755)
+    subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", job["steps"][-1]["run"]],
+        cwd=clone,
+        env=os.environ
+        | {
+            "PATH": f"{gh.parent}{os.pathsep}{os.environ['PATH']}",
+            "RUNNER_TEMP": str(folder),
+            "TESTS": "failure",
+            "RUN": "the run",
+        },
+        check=True,
+    )
+    shown = ["git", "show", "pins:constraints.txt"]
+    found = subprocess.run(shown, cwd=folder / "origin", capture_output=True, text=True)
+    assert found.stdout == "a==2\n"
+    return asked.read_text(encoding="utf-8").splitlines()
+
+
+def test_renewed_pins_are_proposed_once(tmp_path: Path) -> None:
+    for number, request in (("first", ""), ("second", "7")):
+        (tmp_path / number).mkdir()
+        *_, last = proposed(tmp_path / number, request)
+        said = "`make lock` renewed the pins. `make test` with them: failure (the run)."
+        if request:
+            assert last == f"pr edit 7 --body {said}"
+        else:
+            title = "--title Renew the pins"
+            assert last == f"pr create --head pins {title} --body {said}"
+
+
+def test_the_job_that_may_push_renewed_pins_runs_nothing_that_was_installed() -> None:
+    pins = workflow(TEMPLATE, Path(".github/workflows/pins.yml"))
+    may = {name: job["permissions"] for name, job in pins["jobs"].items()}
+    assert pins["permissions"] == {} and pins[True]["schedule"]  # `on` is YAML's True
+    assert may["renew"] == {"contents": "read"}
+    assert may["propose"] == {"contents": "write", "pull-requests": "write"}
+    assert not re.search(r"^ *(make|pip|uv)\b", commands(pins["jobs"]["propose"]), re.M)
