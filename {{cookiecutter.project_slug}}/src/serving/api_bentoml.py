@@ -31,7 +31,7 @@ from src.data.schema import load_schema
 from src.serving import schemas, tables
 from src.serving.champion import Champion, NoModel
 from src.serving.model import Model
-from src.serving.settings import ServingSettings, load_serving_settings
+from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.utils.cli import run
 from src.utils.config import PROJECT_ROOT, Settings, load_settings
 from src.utils.errors import ProjectError
@@ -170,6 +170,7 @@ def image() -> Image:
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
     settings, serving = load_settings(), load_serving_settings()
+    check_address(serving)
     load_schema(settings.data.schema_path, settings)  # says here what is wrong with it
     where = ["--host", serving.host, "--port", str(serving.port)]
     command = ["-m", "bentoml", "serve", "src.serving.api:Predictions", *where]

@@ -28,7 +28,7 @@ from src.data.schema import load_schema
 from src.serving import schemas, tables
 from src.serving.champion import Champion, NoModel
 from src.serving.middleware import Observed
-from src.serving.settings import ServingSettings, load_serving_settings
+from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings, load_settings
 
@@ -239,6 +239,7 @@ class Server(uvicorn.Server):
 def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
     arguments, serving = config_parser(__doc__).parse_args(), load_serving_settings()
+    check_address(serving)
     config = uvicorn.Config(
         create_app(settings_from(arguments), serving),
         host=serving.host,

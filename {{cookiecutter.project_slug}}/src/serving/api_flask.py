@@ -25,7 +25,7 @@ from src.data.schema import load_schema
 from src.serving import schemas, tables
 from src.serving.champion import Champion, NoModel
 from src.serving.middleware import observe
-from src.serving.settings import ServingSettings, load_serving_settings
+from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings, load_settings
 
@@ -261,6 +261,7 @@ def main() -> None:
     """Listen until a signal ends the process; requests under way are answered."""
     settings = settings_from(config_parser(__doc__).parse_args())
     serving = load_serving_settings()
+    check_address(serving)
     load_schema(settings.data.schema_path, settings)  # says here what is wrong with it
     Server(
         partial(create_app, settings, serving),

@@ -3,11 +3,13 @@
 A variable ``SERVING_<KEY>`` wins over the file ``.env``, which wins over the YAML file.
 """
 
+import socket
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 
 from src.utils import config
+from src.utils.errors import ConfigError
 
 ENV_PREFIX = "SERVING_"
 SERVING_CONFIG = config.CONFIG_DIR / "serving_config.yaml"
@@ -37,3 +39,13 @@ class ServingSettings(config.Section):
 def load_serving_settings(path: Path = SERVING_CONFIG) -> ServingSettings:
     """Read the settings; ConfigError names each wrong key, and where it was set."""
     return config.read_settings(ServingSettings, [path], ENV_PREFIX, str)
+
+
+def check_address(serving: ServingSettings) -> None:
+    """Raise ConfigError if the service cannot listen where it is told to."""
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    try:
+        socket.create_server((serving.host, serving.port), family=family).close()
+    except OSError as error:
+        advice = "SERVING_PORT, or `port` in config/serving_config.yaml, takes another"
+        raise ConfigError(f"{error.strerror}; {advice}") from None

@@ -1,6 +1,10 @@
 """What every service has: its settings, rows, tables, the model and the champion."""
 
 import io
+import os
+import socket
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +53,21 @@ def test_an_unknown_key_or_a_wrong_value_is_refused_with_its_source(
         load_serving_settings(written)
     assert f"{written}: prot: unknown key" in str(refused.value)
     assert "environment: max_rows: found 'many'" in str(refused.value)
+
+
+def test_a_port_in_use_is_told_in_a_line_that_names_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "src.serving.api"],
+            cwd=config.PROJECT_ROOT,
+            env=os.environ | {"SERVING_PORT": port},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert line.startswith("error: Address already in use") and "SERVING_PORT" in line
 
 
 @pytest.mark.parametrize(
