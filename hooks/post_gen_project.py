@@ -8,9 +8,11 @@ Two answers that fill the same place live side by side in the template under nam
 their own: a pair (path in the template, path in the project) says where one lands.
 
 Nothing that was there before generation is touched: ``pre_gen_project.py`` has left a
-record of it, which is removed here.
+record of it. It is removed here as the last step, so that a run that was interrupted
+is known by it, and completed by the next.
 """
 
+import fnmatch
 import json
 import os
 import shlex
@@ -132,8 +134,39 @@ OWNED_PATHS = {
     },
 }
 
-# Written by pre_gen_project.py, which names it too.
+# What editors, tools and a run of the project leave in the template's folder: git
+# ignores it there, and no project gets it. Names of files and folders, or paths.
+LEFT_OVERS = """
+.DS_Store .coverage .env .hypothesis .ipynb_checkpoints .partial-* .venv .*_cache
+*.egg-info *.py[co] __pycache__ build dist mlflow.db mlruns release reports site wandb
+data/raw/[!.]* data/processed/[!.]* data/features/[!.]* models/[!.]*
+""".split()
+
+# What an owner's own file must have for the project to work beside it:
+# path -> (a text that tells that it has it, what to say if not).
+NEEDS = {
+    "pyproject.toml": (
+        '"src.*"',
+        'the package src: [tool.setuptools.packages.find] include = ["src", "src.*"]',
+    ),
+    "setup.py": (
+        "setup()",
+        "no packages of its own: those of pyproject.toml, with src",
+    ),
+    "requirements.txt": (
+        "-c constraints.txt",
+        "the template's packages, and the lines -c constraints.txt and -e .",
+    ),
+    "Makefile": ("src/training/train.py", "the commands that the documents name"),
+    ".gitignore": (".partial-", ".env, .partial-*, /release/, reports/"),
+    ".github/workflows/tests.yml": ("make lint", "make lint and make test"),
+    ".github/workflows/deploy.yml": ("make release", "make pipeline and make release"),
+    "Dockerfile": ("COPY src", "config/, src/ and the packages of requirements.txt"),
+}
+
+# Written by pre_gen_project.py, which names them too.
 RECORD = ".cookiecutter-existing.json"
+ASIDE = ".cookiecutter-aside"
 
 
 def split(entry):
@@ -170,6 +203,18 @@ def files_of(path):
         for folder, _, names in os.walk(path.rstrip("/"))
         for name in names
     }
+
+
+def files_below(top):
+    """Return the files and links below a folder, relative to it, but not our own."""
+    found = set()
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if name not in (ASIDE, ".git")]
+        links = [f for f in folders if os.path.islink(os.path.join(folder, f))]
+        for name in names + links:
+            path = os.path.relpath(os.path.join(folder, name), top)
+            found.add(path.replace(os.sep, "/"))
+    return found - {RECORD}
 
 
 def is_ours(path, existing):
@@ -236,14 +281,99 @@ def is_update(answers):
     return os.path.dirname(above) == temporary and os.listdir(above) == [project]
 
 
+def begins(path, whole):
+    """Tell whether a file holds what another one begins with."""
+    if os.path.islink(path) or not os.path.isfile(whole):
+        return False
+    with open(path, "rb") as part, open(whole, "rb") as file:
+        return file.read().startswith(part.read())
+
+
+def take_back(table, answers, rendered):
+    """Tell apart what ``pre_gen_project.py`` set aside after an interrupted run.
+
+    A file that was rendered anew, wholly or in part, is dropped. One that was not comes
+    back to its place: the owner made it since. What differs stays aside: a file that
+    the owner edited since, or that other answers led to.
+
+    Args:
+        table: As ``OWNED_PATHS``.
+        answers: Question or private variable -> the answer.
+        rendered: The files that this run wrote.
+
+    Returns:
+        The files that stay aside.
+    """
+    sources = {}
+    for chosen in (True, False):
+        for path, landing in entries(table, answers, chosen):
+            sources.setdefault(landing, {landing}).add(path)
+    stay = []
+    for run in sorted(os.listdir(ASIDE), reverse=True) if os.path.isdir(ASIDE) else []:
+        for path in sorted(files_below(os.path.join(ASIDE, run))):
+            aside = os.path.join(ASIDE, run, path)
+            written = sources.get(path, {path}) & rendered
+            if any(begins(aside, source) for source in written):
+                os.remove(aside)
+            elif written or os.path.lexists(path):
+                stay.append(aside)
+            else:
+                os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+                os.rename(aside, path)
+    for folder, _, _ in os.walk(ASIDE, topdown=False):
+        if not os.listdir(folder):
+            os.rmdir(folder)
+    return stay
+
+
+def is_left_over(path):
+    """Tell whether a rendered file is no part of the template."""
+    return any(
+        fnmatch.fnmatchcase(path if "/" in pattern else name, pattern)
+        for pattern in LEFT_OVERS
+        for name in path.split("/")
+    )
+
+
+def needs(table, answers, existing):
+    """Return (file, what it needs) for the files of the owner that were kept."""
+    chosen = {path for path, _ in entries(table, answers, chosen=True)}
+    others = {path for path, _ in entries(table, answers, chosen=False)} - chosen
+    folders = tuple(path for path in others if path.endswith("/"))
+    started = os.stat(RECORD).st_mtime_ns
+    lacking = []
+    for path, (sign, need) in NEEDS.items():
+        if path not in existing or path in others or path.startswith(folders):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as file:
+            kept = os.stat(path).st_mtime_ns <= started  # not --overwrite-if-exists
+            if kept and sign not in file.read():
+                lacking.append((path, need))
+    return lacking
+
+
 def main():
     """Prune the project in the current folder."""
     # JSON never holds three quotes in a row, so that it fits between these.
     answers = json.loads(r"""{{ cookiecutter | tojson }}""")
     with open(RECORD, encoding="utf-8") as file:
         existing = set(json.load(file))
-    os.remove(RECORD)
+    rendered = files_below(".") - existing
+    aside = take_back(OWNED_PATHS, answers, rendered)
+    existing |= files_below(".") - rendered
+    for path in filter(is_left_over, rendered):
+        remove(path, existing)
     prune(OWNED_PATHS, answers, existing)
+    lacking = needs(OWNED_PATHS, answers, existing)
+    os.remove(RECORD)
+    if lacking:
+        print("These files were kept as they are. What each needs:")
+        print("\n".join(f"  {path}: {need}" for path, need in lacking))
+    if aside:
+        print(
+            "Edited since the interrupted run, or from other answers, and kept aside:"
+        )
+        print("\n".join(f"  {path}" for path in aside))
     if not is_update(answers):
         sys.stdout.reconfigure(errors="backslashreplace")  # the path is any text
         print(next_steps(answers))

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import time
 import unicodedata
 
 TEXTS = ("project_name", "description", "author_name")
@@ -48,8 +49,9 @@ No project was generated. This template needs Cookiecutter 2.1 or newer, and thi
 is older. Install one that is: pip install --upgrade cookiecutter
 
 Below, Cookiecutter tells in its way that it stopped."""
-# Written for post_gen_project.py, which names it too.
+# Written for post_gen_project.py, which names them too.
 RECORD = ".cookiecutter-existing.json"
+ASIDE = ".cookiecutter-aside"
 
 
 class BadData(Exception):
@@ -274,15 +276,55 @@ def is_too_old(answers):
     return "{" in answers["__license"]
 
 
+def walk(existing=None):
+    """Yield the files and folders below the current folder, but not our own.
+
+    Args:
+        existing: If given, only folders that it names are entered.
+    """
+    ours = (RECORD, RECORD + ".new", ASIDE, ".git")
+    for folder, folders, files in os.walk("."):
+        paths = {
+            name: os.path.join(folder, name)[2:].replace(os.sep, "/")
+            for name in folders + files
+        }
+        yield from (path for path in paths.values() if path not in ours)
+        folders[:] = [
+            name
+            for name in folders
+            if paths[name] not in ours and (existing is None or paths[name] in existing)
+        ]
+
+
+def set_aside(existing):
+    """Move what an interrupted run left, and what came since, out of the way.
+
+    Half a file would be taken for the owner's, and kept, by --skip-if-file-exists.
+    After rendering, post_gen_project.py tells apart which is whose.
+    """
+    aside = os.path.join(ASIDE, str(time.time_ns()))
+    for path in [path for path in walk(existing) if path not in existing]:
+        os.makedirs(os.path.dirname(os.path.join(aside, path)), exist_ok=True)
+        os.rename(path, os.path.join(aside, path))
+
+
 def record_existing():
-    """Write down what the folder holds before rendering, for post_gen_project.py."""
-    existing = [
-        os.path.join(folder, name)[2:].replace(os.sep, "/")
-        for folder, folders, files in os.walk(".")
-        for name in folders + files
-    ]
-    with open(RECORD, "w", encoding="utf-8") as file:
-        json.dump(existing, file)
+    """Write down what the folder held before rendering, for post_gen_project.py.
+
+    It removes the record as its last step. A record that is still there is of a run
+    that was interrupted, and tells what was there before that one.
+    """
+    try:
+        with open(RECORD, encoding="utf-8") as file:
+            existing = {path for path in json.load(file) if os.path.lexists(path)}
+    except (FileNotFoundError, ValueError):  # none, or not from a run that rendered
+        existing = set(walk())
+    else:
+        print("An earlier run was interrupted here; this one completes it.")
+        set_aside(existing)
+    with open(RECORD + ".new", "w", encoding="utf-8") as file:
+        json.dump(sorted(existing), file)
+    os.replace(RECORD + ".new", RECORD)
 
 
 def main():
@@ -296,7 +338,13 @@ def main():
     if problems:
         print(report(problems, answers), file=sys.stderr)
         return 1
-    record_existing()
+    try:
+        record_existing()
+    except OSError as error:
+        if os.path.lexists(RECORD + ".new"):
+            os.remove(RECORD + ".new")
+        print(f"\nNo project was generated: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
