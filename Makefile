@@ -3,11 +3,13 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
+# What a set-up that failed left in .venv must not make the next one.
+OUTSIDE := $(PATH)
 # Generated projects find uv here, and the tests find the linters.
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Hundreds of processes are started below: uncompiled, each takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,7 +22,7 @@ setup: $(READY) ## Make .venv with everything that the other commands need
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@PATH="$(OUTSIDE)" $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv -c constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev -c constraints.txt
 	@touch $@

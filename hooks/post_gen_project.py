@@ -144,6 +144,7 @@ data/raw/[!.]* data/processed/[!.]* data/features/[!.]* models/[!.]*
 
 # What an owner's own file must have for the project to work beside it:
 # path -> (a text that tells that it has it, what to say if not).
+KEPT = "These files of yours were kept as they are. What each needs:"
 NEEDS = {
     "pyproject.toml": (
         '"src.*"',
@@ -160,7 +161,10 @@ NEEDS = {
     "Makefile": ("src/training/train.py", "the commands that the documents name"),
     ".gitignore": (".partial-", ".env, .partial-*, /release/, reports/"),
     ".github/workflows/tests.yml": ("make lint", "make lint and make test"),
-    ".github/workflows/deploy.yml": ("make release", "make pipeline and make release"),
+    ".github/workflows/deploy.yml": (
+        "scripts/deployment.py",
+        "make pipeline, and scripts/deployment.py to release",
+    ),
     "Dockerfile": ("COPY src", "config/, src/ and the packages of requirements.txt"),
 }
 
@@ -367,7 +371,7 @@ def main():
     lacking = needs(OWNED_PATHS, answers, existing)
     os.remove(RECORD)
     if lacking:
-        print("These files were kept as they are. What each needs:")
+        print(KEPT)
         print("\n".join(f"  {path}: {need}" for path, need in lacking))
     if aside:
         print(

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,15 @@ import pytest
 from tests.generating import (
     ADOPT,
     FOLDER,
+    TEMPLATE,
+    clean_template,
     cookiecutter,
     files,
     generate,
     load_hook,
 )
+from tests.interpreters import interpreter
+from tests.machine import environment
 
 PRE, POST = load_hook("pre_gen_project"), load_hook("post_gen_project")
 ANSWERS = {
@@ -134,3 +140,168 @@ def test_a_folder_that_exists_is_not_touched_without_being_asked(
     assert finished.returncode == 1
     assert "already exists" in finished.stdout
     assert state(tmp_path / "adopted", sorted(files(tmp_path / "adopted"))) == planted
+
+
+PYPROJECT = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "theirs"
+version = "1"
+
+[tool.setuptools]
+packages = ["theirs"]
+"""
+# What repositories look like that are adopted: path -> text.
+SHAPES = {
+    "empty": {},
+    "notebooks only": {"notebooks/try.ipynb": '{"cells": []}\n', "data.csv": "a\n1\n"},
+    "a project of its own": {
+        "src/theirs.py": "X = 1\n",
+        "Makefile": "all:\n\techo mine\n",
+        ".github/workflows/tests.yml": "on: push\n",
+        ".gitignore": "*.log\n",
+        "Dockerfile": "FROM scratch\n",
+        "requirements.txt": "numpy\n",
+    },
+    "a setuptools project": {
+        "pyproject.toml": PYPROJECT,
+        "theirs/__init__.py": "",
+        "setup.py": "from setuptools import setup\nsetup(packages=['theirs'])\n",
+    },
+}
+NEEDED = {"Makefile", ".gitignore", "Dockerfile", "requirements.txt"}
+NEEDED |= {".github/workflows/tests.yml", "pyproject.toml", "setup.py"}
+
+
+def adopt(output: Path, shape: str, *options: str, **answers: str) -> list[str]:
+    """Generate over a repository, and return the files that are said to need a hand."""
+    for path, text in SHAPES[shape].items():
+        (output / "adopted" / path).parent.mkdir(parents=True, exist_ok=True)
+        (output / "adopted" / path).write_text(text)
+    (output / "adopted").mkdir(exist_ok=True)
+    given = [f"{name}={answer}" for name, answer in (ANSWERS | answers).items()]
+    done = cookiecutter("-o", str(output), *options, *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout.partition(POST.KEPT + "\n")[2].splitlines()
+    named = [line.split(": ")[0].strip() for line in said if line.startswith("  ")]
+    return [path for path in named if path in POST.NEEDS]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_files_that_were_kept_are_said_with_what_each_needs(
+    shape: str, tmp_path: Path
+) -> None:
+    chosen = {"ci": "github", "deployment": "docker", "serving": "flask"}
+    said = adopt(tmp_path, shape, *ADOPT, **chosen)
+    assert sorted(said) == sorted(NEEDED & set(SHAPES[shape]))
+    for path, text in SHAPES[shape].items():
+        assert (tmp_path / "adopted" / path).read_text() == text
+
+
+def test_of_kept_files_that_lack_nothing_or_were_declined_nothing_is_said(
+    tmp_path: Path, new_project: Path
+) -> None:
+    shutil.copytree(new_project, tmp_path / "adopted")
+    assert adopt(tmp_path, "empty", *ADOPT) == []
+    shutil.rmtree(tmp_path / "adopted")
+    said = adopt(tmp_path, "a project of its own", *ADOPT)
+    assert sorted(said) == [".gitignore", "Makefile", "requirements.txt"]
+
+
+def test_of_files_that_were_overwritten_nothing_is_said(tmp_path: Path) -> None:
+    assert adopt(tmp_path, "a setuptools project", "--overwrite-if-exists") == []
+    assert (tmp_path / "adopted/pyproject.toml").read_text() != PYPROJECT
+
+
+def test_what_is_said_of_kept_files_is_of_files_that_the_template_has() -> None:
+    landings = {landing for _, landing in OWNED}
+    assert set(POST.NEEDS) <= files(FOLDER) | landings
+    for path, (sign, _) in POST.NEEDS.items():
+        assert sign in (FOLDER / path).read_text(encoding="utf-8"), path
+
+
+@pytest.mark.slow
+def test_setup_says_in_a_line_that_src_cannot_be_imported(tmp_path: Path) -> None:
+    declined = {"data_versioning": "none", "experiment_tracking": "none"}
+    adopt(tmp_path, "a setuptools project", *ADOPT, **declined, responsible_ai="no")
+    project = tmp_path / "adopted"
+
+    def setup() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "setup"],
+            cwd=project,
+            env=os.environ | environment(interpreter("3.12")),
+            capture_output=True,
+            text=True,
+        )
+
+    done = setup()
+    assert done.returncode != 0 and "Ready" not in done.stdout
+    assert done.stdout.startswith("src cannot be imported: requirements.txt must")
+    (project / "setup.py").write_text("from setuptools import setup\n\nsetup()\n")
+    find = '[tool.setuptools.packages.find]\ninclude = ["theirs", "src", "src.*"]'
+    text = PYPROJECT.replace('[tool.setuptools]\npackages = ["theirs"]', find)
+    (project / "pyproject.toml").write_text(text)
+    done = setup()
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(project)
+
+
+# What tools leave in the template's folder; each line of an ignore file is one of them.
+LEFT_OVERS = [
+    "src/serving/__pycache__/api.cpython-312.pyc",
+    "src/data/old.pyc",
+    "src/thing.egg-info/PKG-INFO",
+    ".ruff_cache/0.1/x",
+    ".DS_Store",
+    "docs/.DS_Store",
+    "tests/.hypothesis/x",
+    "notebooks/exploration/.ipynb_checkpoints/a.ipynb",
+    "data/raw/x.csv",
+    "data/processed/manifest.json",
+    "data/features/x.csv",
+    "models/latest_model.json",
+    "models/registry/history.jsonl",
+]
+
+
+def ignored() -> list[str]:
+    """Return a path for each line of the ignore files of the template."""
+    lines = []
+    for file in (TEMPLATE / ".gitignore", FOLDER / ".gitignore"):
+        lines += file.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line and not line.startswith(("#", "{%"))]
+    paths = [line.strip("/").replace("*", "some") for line in lines]
+    return [f"{p}/x" if line[-1] == "/" else p for p, line in zip(paths, lines)]
+
+
+def test_nothing_that_git_ignores_in_the_template_reaches_a_project(
+    tmp_path: Path, new_project: Path
+) -> None:
+    template = Path(shutil.copytree(clean_template(), tmp_path / "template"))
+    for path in LEFT_OVERS + ignored():
+        file = template / FOLDER.name / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("SECRET")
+    given = [f"{question}={answer}" for question, answer in ANSWERS.items()]
+    start = [sys.executable, "-m", "cookiecutter", str(template), "--no-input"]
+    subprocess.run([*start, "-o", str(tmp_path), *given], check=True)
+    project = tmp_path / "adopted"
+    left = {p.relative_to(project).as_posix() for p in project.rglob("*")}
+    assert left == {
+        p.relative_to(new_project).as_posix() for p in new_project.rglob("*")
+    }
+    assert "src/serving" not in left, "declined, and only byte code in it"
+
+
+def test_nothing_of_the_template_is_taken_for_a_left_over() -> None:
+    assert [path for path in files(FOLDER) if POST.is_left_over(path)] == []
+
+
+def test_left_overs_of_the_owner_stay(tmp_path: Path) -> None:
+    planted = plant(tmp_path / "adopted", [*LEFT_OVERS, ".env", ".venv/x", "build/x"])
+    project = generate(tmp_path, *ADOPT, **ANSWERS)
+    assert state(project, list(planted)) == planted
