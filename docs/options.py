@@ -78,16 +78,17 @@ FREE = """\
 class Catalogue:
     """The questions, their wording, and the files that their choices own."""
 
-    def __init__(self) -> None:
-        """Read ``cookiecutter.json`` and the ownership table."""
-        self.questions = Questions(TEMPLATE)
+    def __init__(self, template: Path = TEMPLATE) -> None:
+        """Read ``cookiecutter.json`` and the ownership table of a template."""
+        self.template = template
+        self.questions = Questions(template)
         self.prompts: dict[str, Any] = self.questions.raw.get("__prompts__", {})
-        self.hook = load_hook(TEMPLATE)
+        self.hook = load_hook(template)
 
     @cached_property
     def paths(self) -> list[str]:
         """Every file of the template, below the project's folder."""
-        return template_files(TEMPLATE)
+        return template_files(self.template)
 
     def choices(self, question: str) -> list[str]:
         """Return the choices of a question; none if the answer is free text."""

@@ -14,7 +14,6 @@ from tests.combinations.check import check
 from tests.combinations.covering import covering_array, pairs, possible_pairs
 from tests.combinations.hygiene import python_with_jinja
 from tests.combinations.model import FOLDER, Model
-from tests.combinations.words import without_words
 from tests.generating import TEMPLATE, files
 
 # A minute on two cores; in time of processors, because others may use them as well.
@@ -45,10 +44,6 @@ def test_paths_are_safe_on_windows(model: Model) -> None:
         validate_filepath(path, platform="universal", max_len=150)
     assert len({path.lower() for path in landings}) == len(landings)
     assert len({path.lower() for path in model.paths}) == len(model.paths)
-
-
-def test_every_declinable_choice_has_its_words(model: Model) -> None:
-    assert not without_words(model)
 
 
 def test_the_covering_array_holds_every_pair(model: Model) -> None:

@@ -1,9 +1,7 @@
 """What the documents of this repository say is true of it and of what it generates."""
 
 import importlib.util
-import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,9 @@ import pytest
 import yaml
 
 from docs import options, tour
-from tests.generating import FOLDER, clean_template, files, generate
+from tests.combinations.model import Model
+from tests.forgotten import INLINE, additions, landings, within
+from tests.generating import FOLDER
 from tests.generating import TEMPLATE as ROOT
 
 PAGES = [
@@ -21,7 +21,6 @@ PAGES = [
 ]
 BIN = Path(sys.executable).parent
 
-INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
 PATH = re.compile(r"\.?[\w{}.-]+(/[\w{}.-]+)*/?")
@@ -35,44 +34,11 @@ MADE_LATER = re.compile(
     r"|my-ml-project/|customer-churn"
 )
 
-# The tree that the guide draws: files by name, directories with a slash.
-GUIDE = """
-.github/workflows/tests.yml .github/workflows/deploy.yml
-config/model_config.yaml config/pipeline_config.yaml
-config/env/dev.yaml config/env/staging.yaml config/env/prod.yaml
-data/raw/ data/processed/ data/features/ data/.gitignore
-docs/data_dictionaries/ docs/model_cards/ docs/architecture/ models/.gitignore
-notebooks/exploration/ notebooks/experimentation/ notebooks/analysis/
-scripts/data_download.py scripts/evaluation.py scripts/deployment.py
-src/data/__init__.py src/data/ingestion.py src/data/validation.py
-src/data/preprocessing.py
-src/features/__init__.py src/features/creation.py src/features/selection.py
-src/features/transformation.py
-src/models/__init__.py src/models/base.py src/models/factory.py
-src/models/model_types/__init__.py src/models/model_types/linear.py
-src/models/model_types/tree.py
-src/training/__init__.py src/training/train.py src/training/validation.py
-src/evaluation/__init__.py src/evaluation/metrics.py src/evaluation/performance.py
-src/serving/__init__.py src/serving/api.py src/serving/middleware.py
-src/utils/__init__.py src/utils/logging.py src/utils/visualization.py
-tests/unit/ tests/integration/ tests/fixtures/
-.env.example .gitignore Dockerfile Makefile README.md requirements.txt setup.py
-""".split()
-
-
-def within(path: str, entries: list[str]) -> bool:
-    """Tell whether an entry is the path, or a directory that holds it."""
-    return any(path == e or (e.endswith("/") and path.startswith(e)) for e in entries)
-
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The files of projects in which every choice that owns files was made."""
-    folder = tmp_path_factory.mktemp("documented")
-    made = files(generate(folder / "classification"))
-    other = {"task": "regression", "experiment_tracking": "wandb", "serving": "flask"}
-    made |= files(generate(folder / "regression", **other))
-    return made | files(generate(folder / "bentoml", serving="bentoml"))
+def project() -> set[str]:
+    """Every file that some project has."""
+    return landings(Model(ROOT))
 
 
 def commands() -> set[str]:
@@ -103,12 +69,6 @@ def test_the_site_builds_strictly_and_its_pages_fetch_nothing(tmp_path: Path) ->
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not fetched.search(text) and not styles.search(text), page.name
-
-
-def test_the_options_page_is_what_the_questions_and_the_ownership_table_say() -> None:
-    expected = options.page(options.Catalogue(), options.load_measured())
-    message = "run: .venv/bin/python -m docs.options"
-    assert options.PAGE.read_text(encoding="utf-8") == expected, message
 
 
 def test_measured_costs_are_of_choices_that_exist() -> None:
@@ -158,46 +118,11 @@ def test_each_make_command_that_a_page_names_exists(page: Path) -> None:
     assert named <= commands()
 
 
-def test_each_file_beyond_the_guide_has_a_reason(project: set[str]) -> None:
-    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
-    table = text.partition("## Additions to the guide's tree")[2]
-    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
-    added = [path for cell in cells for path in INLINE.findall(cell)]
-    known = [*GUIDE, *added]
-    assert not [path for path in sorted(project) if not within(path, known)]
+def test_each_file_that_has_a_reason_exists(project: set[str]) -> None:
+    known = additions(ROOT)
     assert not [
-        entry for entry in added if not any(within(p, [entry]) for p in project)
+        entry for entry in known if not any(within(p, [entry]) for p in project)
     ]
-
-
-def test_the_steps_to_add_a_choice_work(tmp_path: Path) -> None:
-    page = (ROOT / "docs/adding-a-choice.md").read_text(encoding="utf-8")
-    block = {title: body for _, title, body in FENCED.findall(page) if title}
-    template = tmp_path / "template"
-    shutil.copytree(clean_template(), template)
-    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    questions |= json.loads(f"{{{block['cookiecutter.json']}}}")
-    wording = json.loads(f"{{{block['cookiecutter.json: __prompts__']}}}")
-    questions["__prompts__"] |= wording
-    (template / "cookiecutter.json").write_text(json.dumps(questions), encoding="utf-8")
-    (settings,) = (title for title in block if title.startswith("."))
-    file = template / FOLDER.name / settings
-    file.parent.mkdir()
-    file.write_text(block[settings], encoding="utf-8")
-    hook = template / "hooks/post_gen_project.py"
-    start = "OWNED_PATHS = {\n"
-    entry = start + block["hooks/post_gen_project.py"]
-    hook.write_text(hook.read_text(encoding="utf-8").replace(start, entry, 1))
-
-    trees = []
-    for choice in ("none", "vscode"):
-        command = [sys.executable, "-m", "cookiecutter", str(template), "--no-input"]
-        command += ["-o", str(tmp_path / choice), f"editor={choice}"]
-        made = subprocess.run(command, capture_output=True, text=True)
-        assert made.returncode == 0, made.stdout + made.stderr
-        trees.append(files(tmp_path / choice / "my-ml-project"))
-    assert trees[1] - trees[0] == {settings}
-    assert not (tmp_path / "none/my-ml-project/.vscode").exists()
 
 
 def test_own_workflows_are_sound_and_pinned() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.combinations.model import Model
+from tests.combinations.words import words
 from tests.generating import FOLDER, TEMPLATE, answered, files, generate, load_hook
 
 HOOK = load_hook("post_gen_project")
@@ -69,6 +71,12 @@ def test_the_samples_are_those_that_the_questions_lead_to() -> None:
     assert [*samples, answered(**own)["__sample"]] == POSSIBLE["__sample"]
 
 
+MODEL = Model(TEMPLATE)
+DECLINED = {
+    question: declined
+    for question in MODEL.questions.values
+    if (declined := MODEL.questions.declining(question))
+}
 PROJECTS = {
     "defaults": {},
     "the other sample": {"task": "regression", "license": "Apache-2.0"},
@@ -76,18 +84,16 @@ PROJECTS = {
         "license": "Proprietary",
         "data_source": "http://localhost/y.csv",
         "target_column": "y",
-        "data_versioning": "none",
-        "experiment_tracking": "none",
-        "responsible_ai": "no",
-        "serving": "none",
-        "deployment": "none",
-        "ci": "none",
+        **DECLINED,
     },
 }
-TRACES = re.compile(
-    "dvc|docker|fastapi|uvicorn|serving|census|bike|github|mlflow|wandb|responsible",
-    re.I,
-)
+SAMPLES = "census|bike"  # what the sample's files have in their names
+
+
+def traces() -> re.Pattern[str]:
+    """Return what only the names of files have that a choice brings."""
+    brought = words(MODEL).values()
+    return re.compile("|".join([*brought, SAMPLES]), re.I)
 
 
 @pytest.fixture(scope="module", params=PROJECTS)
@@ -115,7 +121,7 @@ def test_no_file_that_was_declined_is_forgotten_in_the_table(
 ) -> None:
     folder, answers = project
     if answers["license"] == "Proprietary":
-        assert [path for path in sorted(files(folder)) if TRACES.search(path)] == []
+        assert [path for path in sorted(files(folder)) if traces().search(path)] == []
     assert [path for path in files(folder) if path.startswith("LICENSE")] == ["LICENSE"]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from tests.combinations.facts import Name, gather
 from tests.combinations.model import Model, Problem, shown
 
-# question -> choices -> the words that only a project with one of them may hold
+# question -> choices -> the words that only a project with one of them may hold, where
+# these are more than the name of the choice
 WORDS = {
     "data_versioning": {("dvc",): r"\.?dvc\w*"},
     "experiment_tracking": {
@@ -33,10 +34,8 @@ EXEMPT = ("constraints.txt",)
 def traces(model: Model) -> list[Problem]:
     """Return the words of choices that were not made."""
     patterns = {
-        (question, choices): re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
-        for question, known in WORDS.items()
-        for choices, words in known.items()
-        if question in model.questions.values
+        owner: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])", re.I)
+        for owner, pattern in words(model).items()
     }
 
     def find(landing: str, text: str) -> Iterator[Name]:
@@ -60,13 +59,22 @@ def traces(model: Model) -> list[Problem]:
     return problems
 
 
-def without_words(model: Model) -> list[str]:
-    """Return the choices that own files, can be declined, and have no words here."""
-    return [
-        f"{question}={choice}"
-        for question, choices in model.hook.OWNED_PATHS.items()
-        if (declined := model.questions.declining(question))
-        for choice in choices
-        if choice != declined
-        if not any(choice in choices for choices in WORDS.get(question, {}))
-    ]
+def words(model: Model) -> dict[tuple[str, tuple[str, ...]], str]:
+    """Return (question, choices) -> the words that only those choices may bring.
+
+    A choice that is not listed has its own name, or that of a question with yes and no.
+    """
+    known = {
+        (question, choices): pattern
+        for question, listed in WORDS.items()
+        for choices, pattern in listed.items()
+        if question in model.questions.values
+    }
+    for question in model.questions.values:
+        declined = model.questions.declining(question)
+        for choice in model.questions.raw[question] if declined else []:
+            listed = {c for choices in WORDS.get(question, {}) for c in choices}
+            if choice != declined and choice not in listed:
+                name = re.sub("[-_]", " ", question if choice == "yes" else choice)
+                known[question, (choice,)] = re.escape(name).replace(r"\ ", "[-_ ]?")
+    return known
