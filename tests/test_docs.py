@@ -31,7 +31,7 @@ DOTFILES = (".env", ".flake8", ".dvcignore", ".dockerignore", ".gitignore")
 MADE_LATER = re.compile(
     r"reports/|models/latest_model|data/processed/|data/raw/|\.env$|\.cruft\.json$"
     r"|(\.\./)?customers\.csv$|team\.yaml$|\.venv/|site/|build/|path/to/|\.vscode/"
-    r"|my-ml-project/|customer-churn"
+    r"|my-ml-project/|customer-churn|\.cookiecutter-"
 )
 
 
