@@ -344,14 +344,12 @@ def needs(table, answers, existing):
     chosen = {path for path, _ in entries(table, answers, chosen=True)}
     others = {path for path, _ in entries(table, answers, chosen=False)} - chosen
     folders = tuple(path for path in others if path.endswith("/"))
-    started = os.stat(RECORD).st_mtime_ns
     lacking = []
     for path, (sign, need) in NEEDS.items():
         if path not in existing or path in others or path.startswith(folders):
             continue
         with open(path, encoding="utf-8", errors="replace") as file:
-            kept = os.stat(path).st_mtime_ns <= started  # not --overwrite-if-exists
-            if kept and sign not in file.read():
+            if sign not in file.read():
                 lacking.append((path, need))
     return lacking
 

@@ -254,10 +254,18 @@ def test_what_the_owner_did_since_the_interruption_is_kept(
     own = {path for path in found if not path.startswith(PRE.ASIDE)} - set(whole)
     assert own == {"src/serving/mine.py", ".git/config", ".venv/lib/site.py"}
     assert (project / ".venv/lib64").is_symlink()
-    # A folder that is pruned keeps it, too.
-    assert killed(5, template, tmp_path, *ADOPT, **OTHER)
+
+
+def test_a_folder_that_is_pruned_keeps_what_the_owner_put_there_since(
+    template: Path, tmp_path: Path
+) -> None:
+    assert killed(30, template, tmp_path, *ADOPT, **OTHER)
+    own = tmp_path / "made/src/serving/static/mine.html"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("Mine.\n")
     run(template, tmp_path, *ADOPT, **OTHER)
-    assert (project / "src/serving/mine.py").read_text() == "MINE = 1\n"
+    assert own.read_text() == "Mine.\n"
+    assert not (tmp_path / "made/src/serving/model.py").exists()
 
 
 def test_without_flags_the_half_made_folder_is_refused_and_stays(
