@@ -163,6 +163,7 @@ def test_a_new_choice_of_a_question_is_held_to_the_same_steps(tmp_path: Path) ->
 
 # What takes long and does not look at what a choice touches.
 LONG = ["broken_file", "predictions", "free_text", "site_builds", "command_line"]
+LONG += ["table_says", "in_the_table", "afternoon", "files_are_few", "is_a_page"]
 
 
 @pytest.mark.parametrize(
