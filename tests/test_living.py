@@ -64,20 +64,17 @@ LIVES = {
 }
 
 
-def unlived() -> dict[str, tuple[str, dict[str, str]]]:
+def unlived() -> dict[str, dict[str, str]]:
     """Return lives with the choices that no life above has, such as new ones."""
     questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     others: list[dict[str, str]] = []
     for question, values in questions.items():
         if isinstance(values, list):
-            lived = {answers.get(question, values[0]) for _, answers in LIVES.values()}
+            lived = {answers.get(question, values[0]) for answers in LIVES.values()}
             for number, value in enumerate(v for v in values if v not in lived):
                 others += [{}] if number == len(others) else []
                 others[number][question] = value
-    return {
-        ", ".join(answers.values()): (answers.get("python_version", "3.12"), answers)
-        for answers in others
-    }
+    return {", ".join(answers.values()): answers for answers in others}
 
 
 LIVES |= unlived()

@@ -20,10 +20,10 @@ def schema_of(**columns: dict[str, Any]) -> DataSchema:
     [
         ({"type": "float"}, "columns.c.type: found 'float', expected 'integer'"),
         ({"type": "number", "mim": 0}, "columns.c.mim: unknown key"),
-        ({"type": "number", "values": ["a"]}, "columns.c: values need type category"),
+        ({"type": "number", "values": ["a"]}, "columns.c: values is for type category"),
         ({"type": "category", "min": 0}, "columns.c: limit 0 does not fit type cat"),
         ({"type": "date", "min": 0}, "columns.c: limit 0 does not fit type date"),
-        ({"type": "number", "format": "d"}, "columns.c: format needs type date"),
+        ({"type": "number", "format": "d"}, "columns.c: format is for type date"),
         ({"type": "number", "role": "target"}, "one column with role target"),
     ],
 )

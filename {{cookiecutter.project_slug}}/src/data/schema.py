@@ -61,10 +61,9 @@ class ColumnSchema(Section):
 
     @model_validator(mode="after")
     def _rules_fit_type(self) -> Self:
-        if self.values is not None and self.type != "category":
-            raise ValueError(f"values need type category, not {self.type}")
-        if self.format is not None and self.type != "date":
-            raise ValueError(f"format needs type date, not {self.type}")
+        for rule, kind in (("values", "category"), ("format", "date")):
+            if getattr(self, rule) is not None and self.type != kind:
+                raise ValueError(f"{rule} is for type {kind}, not {self.type}")
         for limit in (self.min, self.max):
             kinds = ("date",) if isinstance(limit, datetime) else ("integer", "number")
             if limit is not None and self.type not in kinds:

@@ -72,17 +72,18 @@ def audit_fairness(
         truth = Series(said.y_true, test.index).groupby(groups, observed=True)
         enough = truth.size() >= max(evaluation.min_slice_rows, 2)
         used = groups.isin(enough.index[enough & (truth.nunique() >= 1 + two)])
-        if groups[used].nunique() < 2:
-            continue  # nothing to compare with
-        part = said.take(used.to_numpy())
-        found = columns[name] = compare(part, groups[used], evaluation.confidence)
-        tables += _tables(name, found)
+        gaps: Figures = {}
+        if groups[used].nunique() > 1:  # else there is nothing to compare with
+            part = said.take(used.to_numpy())
+            found = columns[name] = compare(part, groups[used], evaluation.confidence)
+            tables, gaps = tables + _tables(name, found), found["differences"]
         for metric, limit in chosen.limits.items():
-            value = found["differences"][metric]["value"]
             words = metric.replace("_", " ")
             what = words if metric in NAMED else f"difference of {words}"
-            both = f"{value:.4g}", f"at most {limit:g}"
-            rules.append(Rule(f"{what} by {name}", *both, value <= limit))
+            value = gaps[metric]["value"] if gaps else np.nan
+            shown = f"{value:.4g}" if gaps else "fewer than two groups of enough rows"
+            rule = f"{what} by {name}", shown, f"at most {limit:g}"
+            rules.append(Rule(*rule, bool(value <= limit)))
     intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)
     intro += OF_TWO_CLASSES.format(said.classes[1]) if two else ""
     intro, content = intro if columns else NOTHING, {"columns": columns}

@@ -52,9 +52,8 @@ def decide(
     audits: Sequence[Audit],
     settings: Settings,
 ) -> Decision:
-    """Hold a challenger against ``gate`` of the settings, the rules of its audits, and
-    the champion's measurement on the same rows, if there is one; ConfigError if a limit
-    is set for a metric that there is not."""
+    """Hold a challenger to ``gate`` of the settings, the rules of its audits, and the
+    champion on the same rows, if there is one; ConfigError for an unknown metric."""
     gate, model, verdict = settings.gate, challenger.model, challenger.verdict
     known = [*model.scores, *model.undefined]
     for key in ("thresholds", "slice_floors"):

@@ -1,7 +1,7 @@
 """Features that follow from a row alone; nothing here is learned from other rows.
 
-Training and prediction run the same code, for the feature set and as the first step of
-the saved pipeline. Who only needs ``date_parts`` need not have pandas.
+Training and prediction run it, as the first step of the saved pipeline. Who only needs
+``date_parts`` need not have pandas.
 """
 
 from collections.abc import Mapping

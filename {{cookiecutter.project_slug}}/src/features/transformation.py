@@ -17,10 +17,9 @@ def fitted_steps(
 ) -> list[tuple[str, Any]]:
     """Return the steps that learn from the training rows: select, then transform.
 
-    What comes out is a dense array of float64. A category becomes a column for each
-    value, and one for all values in fewer rows than ``min_category_rows``; a value
-    never seen sets none of them. Numbers get the median where they are missing, and
-    mean 0 and deviation 1, if that is asked for.
+    A category becomes a column for each value, and one for all values in fewer rows
+    than ``min_category_rows``; a value never seen sets none of them. Numbers get the
+    median where they are missing, and mean 0 and deviation 1, if that is asked for.
     """
     steps = [SimpleImputer(strategy="median")] if imputed else []
     steps += [StandardScaler()] if scaled else []

@@ -1,8 +1,7 @@
 """The saved model, and the record beside it that says what it is and what made it.
 
-``latest_model.joblib`` holds the fitted pipeline, ``latest_model.json`` the record. A
-model file can run any code when it is opened, so it is opened only if its digest is
-the recorded one. Reading a record loads neither joblib nor scikit-learn.
+``latest_model.joblib`` is the fitted pipeline, ``latest_model.json`` the record. A file
+of a model can run any code when it is opened: it must have the recorded digest.
 """
 
 import hashlib

@@ -55,11 +55,8 @@ def make_export(
 
 
 def _convert(pipeline: Pipeline, features: DataFrame) -> bytes:
-    """Return the transformation and the estimator as ONNX, described by metadata.
-
-    ``features`` are the names of the inputs in their order, as ONNX does not take every
-    name; ``classes`` the labels of the probabilities.
-    """
+    """Return the transformation and the estimator as ONNX. Its metadata name the inputs
+    in their order, as ONNX does not take every name, and the classes."""
     inputs = [
         (name, (FloatTensorType if is_number else StringTensorType)([None, 1]))
         for name, is_number in features.dtypes.map(is_numeric_dtype).items()

@@ -3,7 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 
@@ -42,11 +42,10 @@ class Champion:
     schema: DataSchema
     row: type[BaseModel]
     model: Model | None = None
-
-    def __post_init__(self) -> None:
-        self._registry: Registry | None = None
-        self._problem = ""
-        self._looked, self._stopped = Event(), Event()
+    _registry: Registry | None = None
+    _problem: str = ""
+    _looked: Event = field(default_factory=Event)
+    _stopped: Event = field(default_factory=Event)
 
     def loaded(self) -> Model:
         """Return the model that answers; ``NoModel`` if there is none."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from src.utils import config
-from src.utils.errors import ConfigError
+from src.utils.errors import reported
 
 ENV_PREFIX = "SERVING_"
 SERVING_CONFIG = config.CONFIG_DIR / "serving_config.yaml"
@@ -42,10 +42,9 @@ def load_serving_settings(path: Path = SERVING_CONFIG) -> ServingSettings:
 
 
 def check_address(serving: ServingSettings) -> None:
-    """Raise ConfigError if the service cannot listen where it is told to."""
+    """Raise DataError if the service cannot listen where it is told to."""
     family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
-    try:
+    what = f"port {serving.port} of {serving.host} cannot be listened at"
+    advice = "SERVING_PORT, or `port` in config/serving_config.yaml, takes another"
+    with reported((OSError,), what, advice):
         socket.create_server((serving.host, serving.port), family=family).close()
-    except OSError as error:
-        advice = "SERVING_PORT, or `port` in config/serving_config.yaml, takes another"
-        raise ConfigError(f"{error.strerror}; {advice}") from None

@@ -150,13 +150,12 @@ class HyperparameterSearchStrategy(TrainingStrategy):
 
 def make_strategy(settings: Settings) -> TrainingStrategy:
     """Return the strategy that the configuration names."""
-    match settings.training.strategy:
-        case "standard":
-            return StandardTrainingStrategy(settings)
-        case "cross_validation":
-            return CrossValidationStrategy(settings)
-        case "hyperparameter_search":
-            return HyperparameterSearchStrategy(settings)
+    strategies: dict[str, type[TrainingStrategy]] = {
+        "standard": StandardTrainingStrategy,
+        "cross_validation": CrossValidationStrategy,
+        "hyperparameter_search": HyperparameterSearchStrategy,
+    }
+    return strategies[settings.training.strategy](settings)
 
 
 def _suggest(trial: optuna.Trial, name: str, found: RangeSettings) -> Any:

@@ -67,7 +67,7 @@ def test_a_port_in_use_is_told_in_a_line_that_names_its_setting() -> None:
         )
     line = done.stderr.splitlines()[-1]
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert line.startswith("error: Address already in use") and "SERVING_PORT" in line
+    assert line.startswith(f"error: port {port} of") and "SERVING_PORT" in line
 
 
 @pytest.mark.parametrize(

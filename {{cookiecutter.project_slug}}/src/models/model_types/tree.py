@@ -1,11 +1,6 @@
 """Ensembles of decision trees: they find thresholds and interactions by themselves."""
 
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn import ensemble
 
 from src.models.base import BaseModel
 
@@ -14,8 +9,8 @@ class RandomForestModel(BaseModel):
     """Many deep trees, each grown on a sample of the rows, averaged."""
 
     estimators = {
-        "classification": RandomForestClassifier,
-        "regression": RandomForestRegressor,
+        "classification": ensemble.RandomForestClassifier,
+        "regression": ensemble.RandomForestRegressor,
     }
     # Leaves of single rows make the file ten times larger, and rarely help.
     defaults = {"min_samples_leaf": 5, "n_jobs": -1}
@@ -25,8 +20,8 @@ class HistGradientBoostingModel(BaseModel):
     """Trees that each correct the ones before, on features sorted into bins."""
 
     estimators = {
-        "classification": HistGradientBoostingClassifier,
-        "regression": HistGradientBoostingRegressor,
+        "classification": ensemble.HistGradientBoostingClassifier,
+        "regression": ensemble.HistGradientBoostingRegressor,
     }
     imputed = False  # it has a branch for what is missing
     # Stopping early needs rows set aside, of every label; by default it would turn
