@@ -93,8 +93,11 @@ def test_groups_that_hold_one_class_are_left_out(make_project: ProjectMaker) -> 
     one = np.where(inputs.test["city"] == "Oslo", p.y_true, "no")
     one = Predictions(p.task, one, p.y_pred, None, p.classes)
     assert set(one.y_true) == {"no", "yes"}
-    audit = audit_fairness(inputs, one, settings, FairnessSettings())
+    chosen = FairnessSettings(limits={"equalized_odds_difference": 0.9})
+    audit = audit_fairness(inputs, one, settings, chosen)
     assert audit.content == {"columns": {}} and "No sensitive column" in audit.intro
+    (rule,) = audit.rules
+    assert not rule.passed and rule.found == "fewer than two groups of enough rows"
 
 
 def test_errors_of_numbers_are_compared() -> None:
