@@ -175,7 +175,10 @@ def test_followed_to_the_letter_all_is_green(
     left_out: list[str], tmp_path: Path
 ) -> None:
     template = take(tmp_path, STEPS)
-    subprocess.run(["git", "init", "--quiet"], cwd=template, check=True)
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    for command in (["init"], ["add", "--all"], [*who, "commit", "--message", "All"]):
+        quiet = {"stdout": subprocess.DEVNULL}
+        subprocess.run(["git", *command], cwd=template, check=True, **quiet)
     chosen = [f"not {name}" for name in ("adding_a_choice", *left_out)]
     start = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-n", "2"]
     quick = ["answers", "combinations", "docs", "living", "ownership", "size"]
