@@ -98,6 +98,7 @@ def killed(
         "KILL_BELOW": str(output / "made"),
         "KILL_COUNT": str(watcher / "count"),
         "KILL_MOMENT": str(moment),
+        "TMPDIR": str(watcher),  # where Cookiecutter's own files are left by a kill
     }
     done = subprocess.run(
         command(template, output, *options, **answers),
