@@ -76,7 +76,8 @@ def audit_fairness(
         if groups[used].nunique() > 1:  # else there is nothing to compare with
             part = said.take(used.to_numpy())
             found = columns[name] = compare(part, groups[used], evaluation.confidence)
-            tables, gaps = tables + _tables(name, found), found["differences"]
+            tables += _tables(name, found)
+            gaps = found["differences"]
         for metric, limit in chosen.limits.items():
             words = metric.replace("_", " ")
             what = words if metric in NAMED else f"difference of {words}"
