@@ -231,7 +231,7 @@ def test_setup_says_in_a_line_that_src_cannot_be_imported(tmp_path: Path) -> Non
 
     def setup() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["make", "setup"],
+            ["make", "--no-print-directory", "setup"],
             cwd=project,
             env=os.environ | environment(interpreter("3.12")),
             capture_output=True,
