@@ -8,8 +8,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -38,14 +37,6 @@ with suppress(ImportError):  # what only asks a server has no client of buckets
 
     FAILURES += (Boto3Error, BotoCoreError, ClientError)
 
-in_one_line = partial(
-    reported,
-    FAILURES,
-    "the run cannot be recorded in MLflow",
-    "see whether its server is up and its disk or bucket can be written to; "
-    "MLOPS_TRACKING__ENABLED=false records nothing",
-)
-
 
 def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
     """Return a client for the configured store, and the experiment to record in.
@@ -70,6 +61,15 @@ def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
         with suppress(mlflow.MlflowException):  # it is there, or the next line says why
             client.create_experiment(name, artifact_location=folder)
         return client, str(mlflow.set_experiment(name).experiment_id)
+
+
+def in_one_line() -> AbstractContextManager[None]:
+    """Turn what MLflow does not take into a DataError."""
+    what = f"the run cannot be recorded in MLflow at {mlflow.get_tracking_uri()}"
+    advice = "see whether its server is up and its disk or bucket can be written to"
+    return reported(
+        FAILURES, what, f"{advice}; MLOPS_TRACKING__ENABLED=false records nothing"
+    )
 
 
 @contextmanager
