@@ -11,6 +11,7 @@ from src.data.preprocessing import preprocess
 from src.models.artifact import load_record
 from src.serving import tables
 from src.serving.champion import Champion
+from src.serving.schemas import row_model
 from src.serving.settings import ServingSettings, load_serving_settings
 from src.training.train import train
 from src.utils import config
