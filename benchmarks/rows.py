@@ -47,7 +47,8 @@ def main(folder: Path, csv: str) -> None:
 
     path = folder / "latest_model.joblib"
     schema = DataSchema.model_validate(load_record(path)["schema"])
-    text = dict.fromkeys(schema.features_of("category"), str)
+    kinds = {name: schema.columns[name].type for name in schema.features}
+    text = {name: str for name, kind in kinds.items() if kind == "category"}
     frame = pd.read_csv(csv, dtype=text, keep_default_na=False, na_values=[""])
     frame = frame[schema.features].head(ROWS)
     (folder / "rows.json").write_text(frame.to_json(orient="records"))
