@@ -15,17 +15,7 @@ from src.training.train import ModelTrainer, train
 from src.utils.config import Settings
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import TARGET, bring, make_schema
-
-SEARCH = {"trials": 2, "space": {"linear": {"C": {"low": 0.1, "high": 1.0}}}}
-WAYS: dict[str, dict[str, Any]] = {
-    "standard": {},
-    "cross_validation": {"training": {"strategy": "cross_validation", "folds": 3}},
-    "search": {
-        "training": {"strategy": "hyperparameter_search", "folds": 3},
-        "search": SEARCH,
-    },
-    "threshold": {"training": {"decision_threshold": "tuned", "folds": 3}},
-}
+from tests.integration.test_correctness import WAYS
 
 
 def split(make_project: ProjectMaker, *task: Any, **sections: Any) -> Settings:

@@ -8,26 +8,11 @@ import pytest
 
 from src.data.columns import to_schema_types
 from src.data.inference import detect_type, infer_schema
-from src.data.schema import ColumnSchema, DataSchema
+from src.data.schema import ColumnSchema
 from src.data.validation import find_violations
 from src.utils.config import Task
 from src.utils.errors import DataError
-
-ROWS = 60
-
-
-def frame_with(target: Any = None, **columns: Any) -> pd.DataFrame:
-    """Return rows as a CSV file gives them: text, with a feature and a target."""
-    rng = np.random.default_rng(0)
-    content = {"x": rng.normal(size=ROWS).round(3)} | columns
-    content["y"] = ["a", "b", "c"] * (ROWS // 3) if target is None else target
-    frame = pd.DataFrame(content).astype("object")
-    return frame.where(frame.notna(), None).astype("str")
-
-
-def infer(frame: pd.DataFrame, task: Task = "classification") -> DataSchema:
-    """Return the schema inferred for the target ``y``."""
-    return infer_schema(frame, "y", "test", task)
+from tests.unit.test_inference import ROWS, frame_with, infer
 
 
 def column_of(values: Any, task: Task = "classification") -> ColumnSchema:

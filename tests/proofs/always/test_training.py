@@ -309,8 +309,8 @@ train(Settings.model_validate_json(sys.stdin.read()))
 def test_other_processes_make_the_same_model_file(
     make_project: ProjectMaker, model_type: str, task: Task, training: dict[str, Any]
 ) -> None:
-    if training and model_type == "dummy":
-        pytest.skip("no threshold can be told from one probability")
+    if model_type == "dummy":  # no threshold can be told from one probability
+        training = {}
     params = SMALL.get(model_type, {})
     settings = make_project(
         task, model={"type": model_type, "params": params}, training=training
