@@ -65,6 +65,7 @@ def forgotten(template: Path) -> list[str]:
     model = Model(template)
     return [
         *wording(model),
+        *presets(model),
         *files(model),
         *owners(model),
         *reasons(model),
@@ -92,6 +93,14 @@ def wording(model: Model) -> Iterator[str]:
         if missing := prompt is None or isinstance(raw, list) and set(raw) - known:
             which = "" if missing is True else f"={sorted(missing)[0]}"
             yield f"cookiecutter.json: __prompts__ has no words for {question}{which}"
+
+
+def presets(model: Model) -> Iterator[str]:
+    """Step 1: each preset answers what can be declined."""
+    for question in model.questions.values:
+        if model.questions.declining(question):
+            if question not in model.questions.raw["_presets"]:
+                yield f"cookiecutter.json: _presets does not answer {question}"
 
 
 def files(model: Model) -> Iterator[str]:
@@ -136,7 +145,8 @@ def owners(model: Model) -> Iterator[str]:
                 f"{path}: is in every project; if {question}={choice} brings it, give "
                 "it an owner in OWNED_PATHS of hooks/post_gen_project.py"
             )
-        if stray or choice in table.get(question, {}):
+        # A preset owns nothing: it gives the answers that do.
+        if stray or question == "preset" or choice in table.get(question, {}):
             continue
         if question in table or question not in read:
             yield (

@@ -42,6 +42,13 @@ def ask(template: Path) -> None:
     change(file, line, line + f"  {BLOCK['cookiecutter.json'].strip()},\n")
 
 
+def preset(template: Path) -> None:
+    """Step 1: say what each preset answers."""
+    start = '  "_presets": {\n'
+    entry = f"    {BLOCK['cookiecutter.json: _presets'].strip()},\n"
+    change(template / "cookiecutter.json", start, start + entry)
+
+
 def word(template: Path) -> None:
     """Step 1: word it, behind the last of the wordings."""
     wording = BLOCK["cookiecutter.json: __prompts__"].rstrip()
@@ -91,7 +98,7 @@ def options_page(template: Path) -> None:
     (template / "docs/options.md").write_text(text, encoding="utf-8")
 
 
-STEPS = [ask, word, write, own, reason, tell, count, options_page]
+STEPS = [ask, preset, word, write, own, reason, tell, count, options_page]
 
 
 def take(template: Path, steps: list[Callable[[Path], None]]) -> Path:
@@ -113,6 +120,7 @@ def test_no_step_was_forgotten_in_this_template() -> None:
 
 
 FORGOTTEN = {
+    preset: "cookiecutter.json: _presets does not answer editor",
     word: "cookiecutter.json: __prompts__ has no words for editor",
     write: "hooks/post_gen_project.py: editor=vscode owns .vscode/settings.json, "
     "which is not in the template",
