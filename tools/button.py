@@ -135,7 +135,7 @@ def main() -> int:
         )
     except Refused as refused:
         summary.write_text(REFUSED.format(why=refused), encoding="utf-8")
-        print(f"No project was made: {refused}", file=sys.stderr)
+        print(refused, file=sys.stderr)
         return 1
     commands = ["make setup", first]
     if not may:

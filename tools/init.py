@@ -3,7 +3,7 @@
 For a copy of the template (GitHub's "Use this template") or a clone of it:
 
     python -m tools.init                        asks the questions, and shows defaults
-    python -m tools.init serving=flask ci=none  asks nothing; what is left out is default
+    python -m tools.init serving=flask ci=none  asks nothing; the rest is default
 
 The project is rendered elsewhere and whole, and nothing is changed unless that went
 well. Everything that git tracks is then replaced, in one commit. If that fails, the
@@ -76,12 +76,12 @@ def checked(folder: Path) -> Path:
         raise Refused(f"{root} is no template (any more): it has no cookiecutter.json")
     if changed := git(root, "status", "--porcelain").splitlines():
         names = ", ".join(line[3:] for line in changed[:5])
-        raise Refused(f"commit these first, or remove them, as they would go: {names}")
+        raise Refused(f"Commit these first, or remove them, as they would go: {names}")
     try:
         git(root, "var", "GIT_COMMITTER_IDENT")
     except Refused:
         how = "git config user.name NAME && git config user.email ADDRESS"
-        raise Refused(f"git does not know who commits: {how}") from None
+        raise Refused(f"Git does not know who commits: {how}") from None
     return root
 
 
@@ -144,7 +144,8 @@ def rendered(template: Path, variables: dict[str, Any], output: Path) -> Path:
         encoding="utf-8",
     )
     if done.returncode:
-        raise Refused(f"{done.stderr.strip()}\n{done.stdout.strip()}".strip())
+        words, _, _ = done.stderr.partition("\nBelow, Cookiecutter tells")
+        raise Refused(words.strip() or done.stdout.strip())
     (project,) = output.iterdir()
     return project
 
@@ -227,7 +228,7 @@ def replace(root: Path, project: Path, message: str) -> None:
     except BaseException as error:
         git(root, "reset", "--hard", "--quiet", "HEAD")
         git(root, "clean", "-d", "--force", "--quiet")
-        raise Refused(f"nothing was changed: {error or 'interrupted'}") from None
+        raise Refused(f"Nothing was changed: {error or 'interrupted'}") from None
 
 
 def initialise(
@@ -282,7 +283,7 @@ def main() -> None:
         url = os.environ.get("TEMPLATE_URL")
         first = initialise(Path.cwd(), given, url=url, ask=not given)
     except Refused as refused:
-        sys.exit(f"No project was made: {refused}")
+        sys.exit(str(refused))
     except (KeyboardInterrupt, EOFError):
         sys.exit("\nNo project was made, and nothing changed.")
     print("This repository is a project now, in one commit. Next:")
