@@ -10,6 +10,7 @@ from typing import Any
 
 from docs import options
 from tests.combinations.model import Model, covers
+from tools import button
 
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 NUMBERS = dict(
@@ -70,6 +71,7 @@ def forgotten(template: Path) -> list[str]:
         *owners(model),
         *reasons(model),
         *options_page(template),
+        *inputs(template),
         *changelog(model),
         *tour(model),
     ]
@@ -168,6 +170,14 @@ def options_page(template: Path) -> Iterator[str]:
     expected = options.page(options.Catalogue(template), options.load_measured())
     if (template / "docs/options.md").read_text(encoding="utf-8") != expected:
         yield "docs/options.md: is not up to date; .venv/bin/python -m docs.options"
+
+
+def inputs(template: Path) -> Iterator[str]:
+    """Step 6: the button asks what there is to ask."""
+    text = (template / button.WORKFLOW).read_text(encoding="utf-8")
+    if text != button.written(template):
+        how = ".venv/bin/python -m tools.button --inputs"
+        yield f"{button.WORKFLOW}: is not up to date; {how}"
 
 
 def changelog(model: Model) -> Iterator[str]:

@@ -15,6 +15,7 @@ import pytest
 from docs import options
 from tests.forgotten import NUMBERS, forgotten
 from tests.generating import FOLDER, TEMPLATE
+from tools import button
 
 FENCED = re.compile(r"^( *)```\w+ title=\"([^\"]+)\"\n(.*?)^ *```$", re.M | re.S)
 PAGE = (TEMPLATE / "docs/adding-a-choice.md").read_text(encoding="utf-8")
@@ -98,7 +99,24 @@ def options_page(template: Path) -> None:
     (template / "docs/options.md").write_text(text, encoding="utf-8")
 
 
-STEPS = [ask, preset, word, write, own, reason, tell, count, options_page]
+def inputs(template: Path) -> None:
+    """Step 6: write the inputs of the button."""
+    text = button.written(template)
+    (template / button.WORKFLOW).write_text(text, encoding="utf-8")
+
+
+STEPS = [
+    ask,
+    preset,
+    word,
+    write,
+    own,
+    reason,
+    tell,
+    count,
+    options_page,
+    inputs,
+]
 
 
 def take(template: Path, steps: list[Callable[[Path], None]]) -> Path:
@@ -132,6 +150,8 @@ FORGOTTEN = {
     f"{COUNT + 1} are asked",
     options_page: "docs/options.md: is not up to date; "
     ".venv/bin/python -m docs.options",
+    inputs: ".github/workflows/project.yml: is not up to date; "
+    ".venv/bin/python -m tools.button --inputs",
 }
 
 
@@ -161,6 +181,7 @@ def test_a_new_choice_of_a_question_is_held_to_the_same_steps(tmp_path: Path) ->
     file = template / FOLDER.name / "src/tracking/tracker_aim.py"
     file.write_text('"""Aim."""\n')
     options_page(template)
+    inputs(template)
     assert forgotten(template) == [
         "cookiecutter.json: __prompts__ has no words for experiment_tracking=aim",
         "src/tracking/tracker_aim.py: is in every project; if experiment_tracking=aim "

@@ -34,7 +34,7 @@ BUTTON = "../../generate"
 MADE_LATER = re.compile(
     r"reports/|models/latest_model|data/processed/|data/raw/|\.env$|\.cruft\.json$"
     r"|(\.\./)?customers\.csv$|team\.yaml$|\.venv/|site/|build/|path/to/|\.vscode/"
-    r"|my-ml-project/|customer-churn|\.cookiecutter-"
+    r"|my-ml-project/|customer-churn|\.cookiecutter-|\.github/project-workflows/"
 )
 
 

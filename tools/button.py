@@ -47,7 +47,7 @@ def inputs(questions: Mapping[str, Any]) -> str:
     for question, default in questions.items():
         if question.startswith("_") or question in NOT_ASKED:
             continue
-        words = questions["__prompts__"][question]
+        words = questions["__prompts__"].get(question, question)
         words = words["__prompt__"] if isinstance(words, dict) else words
         words = WORDING.get(question, words)
         if question in EMPTY:
@@ -58,7 +58,8 @@ def inputs(questions: Mapping[str, Any]) -> str:
             lines += [f"    - {quoted(shown(choice))}" for choice in default]
         else:
             lines += ["  type: string"]
-            lines += [] if question in EMPTY else [f"  default: {quoted(default)}"]
+            if "{" not in default and question not in EMPTY:
+                lines += [f"  default: {quoted(default)}"]
     return "".join(f"      {line}\n" for line in lines)
 
 
