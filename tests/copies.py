@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.generating import TEMPLATE
 
+RECORD = ".cruft.json"
 WHO = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -50,6 +51,7 @@ def template_repository() -> Path:
 
 def copied(folder: Path) -> Path:
     """Make of a folder what GitHub's button makes: the tree, in a commit of its own."""
+    folder.parent.mkdir(exist_ok=True)
     git(folder.parent, "clone", "--quiet", str(template_repository()), str(folder))
     git(folder, "checkout", "--quiet", "--orphan", "copy")
     git(folder, "commit", "--quiet", "--message=Initial commit")
@@ -80,7 +82,9 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def generated(project: Path) -> dict[str, str]:
-    """Return what the first commit of a generated project has."""
+    """Return path -> mode and content of a generated project, without its record."""
     git(project, "init", "--quiet", "--initial-branch=main")
     commit(project, "The project")
-    return tree(project)
+    files = tree(project)
+    files.pop(RECORD, None)
+    return files

@@ -17,13 +17,21 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.copies import WHO, copied, generated, git, template_repository, tree
+from tests.copies import (
+    RECORD,
+    WHO,
+    copied,
+    initialise,
+    generated,
+    git,
+    template_repository,
+    tree,
+)
 from tests.generating import NASTY, TEMPLATE, generate, typed
-from tools import button
+from tools import button, init
 
 WORKFLOWS = TEMPLATE / ".github/workflows"
 URL = "https://github.com/somebody/template.git"
-RECORD = ".cruft.json"
 HOSTILE = NASTY + " $(touch injected) `touch injected` \"; touch injected; ' ${{ 1 }}"
 ANSWERS = {"serving": "none", "license": "Apache-2.0"}
 INPUTS = ANSWERS | {"description": HOSTILE, "target_column": ""}
@@ -249,6 +257,27 @@ def test_without_a_token_no_workflow_changes_and_one_command_enables_them(
     assert git(clone, "rev-list", "--count", "HEAD") == "3\n"
     assert git(clone, "status", "--porcelain") == ""
     assert tree(clone) == tree(with_token.remote)
+
+
+def test_a_project_without_workflows_is_rid_of_the_templates_by_the_same_command(
+    tmp_path: Path,
+) -> None:
+    at_once, later = (copied(tmp_path / name / "same") for name in "ab")
+    assert initialise(at_once, "serving=none", "ci=none").returncode == 0
+    given = {"serving": "none", "ci": "none"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in WHO.items():
+            patch.setenv(name, value)
+        init.initialise(later, given, may_write_workflows=False)
+    script = ["bash", ".github/enable-workflows.sh"]
+    subprocess.run(script, cwd=later, env=os.environ | WHO, check=True)
+    assert tree(later) == tree(at_once)
+
+
+def test_the_script_that_enables_workflows_is_sound() -> None:
+    script = str(TEMPLATE / "tools/enable-workflows.sh")
+    done = subprocess.run(["shellcheck", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_refused_answers_stand_in_the_summary_in_the_words_of_the_hook(

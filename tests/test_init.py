@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.copies import (
+    RECORD,
     WHO,
     commit,
     copied,
@@ -18,11 +19,12 @@ from tests.copies import (
     template_repository,
     tree,
 )
-from tests.generating import NASTY, generate, typed
+from tests.generating import NASTY, TEMPLATE, generate, typed
+from tools import init
 
+URL = "https://example.com/template.git"
 ANSWERS = {"serving": "none", "license": "Apache-2.0", "author_name": "A team"}
 GIVEN = [f"{question}={answer}" for question, answer in ANSWERS.items()]
-RECORD = ".cruft.json"
 
 
 @pytest.fixture
@@ -87,9 +89,11 @@ def test_a_copy_becomes_what_cookiecutter_generates_in_one_commit(
 
 
 def test_the_questions_are_asked_with_the_name_of_the_repository(copy: Path) -> None:
-    said = make(copy, prompt="\n" * 40)
+    said = make(copy, f"TEMPLATE_URL={URL}", prompt="\n" * 40)
     assert "(bike_rentals)" in said and "Next:" in said
-    context = json.loads((copy / RECORD).read_text("utf-8"))["context"]["cookiecutter"]
+    record = json.loads((copy / RECORD).read_text("utf-8"))
+    assert record["template"] == URL
+    context = record["context"]["cookiecutter"]
     assert context["project_name"] == context["project_slug"] == "bike_rentals"
 
 
@@ -180,6 +184,46 @@ def test_what_fails_at_the_commit_is_undone(copy: Path) -> None:
     assert "Nothing was changed: git commit: " in done.stderr
 
 
+def test_an_interruption_is_undone(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, run = state(copy), init.git
+
+    def interrupted(root: Path, *arguments: str, given: str | None = None) -> str:
+        if arguments[0] == "commit":
+            raise KeyboardInterrupt
+        return run(root, *arguments, given=given)
+
+    monkeypatch.setattr(init, "git", interrupted)
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Tester")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "tester@example.com")
+    with pytest.raises(init.Refused, match="Nothing was changed: interrupted"):
+        init.initialise(copy, ANSWERS)
+    assert state(copy) == before
+
+
+def test_data_of_ones_own_are_named_by_their_whole_path(copy: Path) -> None:
+    own = copy.parent / "own.csv"
+    own.write_text("x,y\n1,2\n")
+    done = initialise(copy, *GIVEN, f"data_source={own}", "target_column=y")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("  make setup\n  make data\n")
+    config = (copy / "config/pipeline_config.yaml").read_text(encoding="utf-8")
+    assert f'"{own}"' in config
+
+
+def test_who_commits_must_be_known(copy: Path) -> None:
+    git(copy, "config", "user.useConfigOnly", "true")
+    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "PYTHONPATH": str(TEMPLATE)}
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "tools.init", *GIVEN],
+        cwd=copy,
+        env=os.environ | nobody,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Git does not know who commits: git config")
+
+
 def test_a_file_that_git_ignores_is_not_overwritten(copy: Path) -> None:
     (copy / ".git/info/exclude").write_text("setup.py\n")
     (copy / "setup.py").write_text("mine")
@@ -201,16 +245,17 @@ def test_a_copy_knows_the_template_by_its_tree(copy: Path) -> None:
     assert questions["serving"] == "none" and "_taken_slugs" not in questions
 
 
+@pytest.mark.parametrize("options", [[], ["--depth=1"]], ids=["whole", "shallow"])
 def test_a_clone_knows_the_template_by_its_url_without_a_password(
-    tmp_path: Path,
+    options: list[str], tmp_path: Path
 ) -> None:
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", str(template_repository()), str(clone))
+    clone, template = tmp_path / "clone", template_repository().as_uri()
+    git(tmp_path, "clone", "--quiet", *options, template, str(clone))
     url = "https://ann:secret@example.com/template.git"
     git(clone, "remote", "set-url", "origin", url)
     assert initialise(clone, *GIVEN).returncode == 0
     record = json.loads((clone / RECORD).read_text("utf-8"))
-    assert record["template"] == "https://example.com/template.git"
+    assert record["template"] == URL
     head = git(template_repository(), "rev-parse", "HEAD").strip()
     assert record["commit"] == head
 

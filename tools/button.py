@@ -38,7 +38,7 @@ LEFT_OPEN = "preset"
 
 def shown(choice: str) -> str:
     """Return how a choice is shown, which Cookiecutter reads as a Jinja template."""
-    return LEFT_OPEN if "{{" in choice else choice
+    return LEFT_OPEN if "{" in choice else choice
 
 
 def inputs(questions: Mapping[str, Any]) -> str:
@@ -104,8 +104,8 @@ Next, in a clone of it:
 ```
 """
 WAITING = """
-Its workflows wait in `.github/project-workflows`, because GitHub lets no workflow write
-others without a token for it. The first command above puts them in place.
+The first command puts the project's workflows in the place of the template's: GitHub
+lets no workflow do that without a token for it.
 """
 REFUSED = """\
 ### No project was made

@@ -135,11 +135,14 @@ def rendered(template: Path, variables: dict[str, Any], output: Path) -> Path:
     Raises:
         Refused: If the answers are refused, in the words of the hook.
     """
-    replay = output.with_suffix(".json")
+    replay, settings = output.with_suffix(".json"), output.with_suffix(".yaml")
     replay.write_text(json.dumps({"cookiecutter": variables}), encoding="utf-8")
-    command = ["-m", "cookiecutter", str(template), "--replay-file", str(replay)]
+    # Cookiecutter would keep the answers, also refused ones, in the home of the user.
+    settings.write_text(json.dumps({"replay_dir": str(output.with_suffix(".kept"))}))
+    options = ["--replay-file", str(replay), "--config-file", str(settings)]
+    command = ["-m", "cookiecutter", str(template), "--output-dir", str(output)]
     done = subprocess.run(
-        [sys.executable, *command, "--output-dir", str(output)],
+        [sys.executable, *command, *options],
         capture_output=True,
         encoding="utf-8",
     )
@@ -228,7 +231,8 @@ def replace(root: Path, project: Path, message: str) -> None:
     except BaseException as error:
         git(root, "reset", "--hard", "--quiet", "HEAD")
         git(root, "clean", "-d", "--force", "--quiet")
-        raise Refused(f"Nothing was changed: {error or 'interrupted'}") from None
+        why = str(error) or "interrupted"
+        raise Refused(f"Nothing was changed: {why}") from None
 
 
 def initialise(
