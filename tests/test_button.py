@@ -20,6 +20,7 @@ import yaml
 from tests.copies import (
     RECORD,
     WHO,
+    commit,
     copied,
     initialise,
     generated,
@@ -272,6 +273,24 @@ def test_a_project_without_workflows_is_rid_of_the_templates_by_the_same_command
     script = ["bash", ".github/enable-workflows.sh"]
     subprocess.run(script, cwd=later, env=os.environ | WHO, check=True)
     assert tree(later) == tree(at_once)
+
+
+@pytest.mark.parametrize("name", ["mine.yml", "deploy.yml"])
+def test_a_workflow_of_the_owners_is_not_removed_with_the_templates(
+    name: str, without_token: Outcome, tmp_path: Path
+) -> None:
+    clone, mine = tmp_path / "clone", Path(".github/workflows", name)
+    git(tmp_path, "clone", "--quiet", str(without_token.remote), str(clone))
+    (clone / mine).write_text("on: push\n")
+    commit(clone, "Mine")
+    before = git(clone, "rev-parse", "HEAD")
+    script = ["bash", ".github/enable-workflows.sh"]
+    done = subprocess.run(script, cwd=clone, env=os.environ | WHO, capture_output=True)
+    assert git(clone, "status", "--porcelain") == ""
+    assert (clone / mine).read_text() == "on: push\n"
+    in_the_way = name == "deploy.yml"  # as one of the project's is called
+    assert (done.returncode != 0) == in_the_way
+    assert (git(clone, "rev-parse", "HEAD") == before) == in_the_way
 
 
 def test_the_script_that_enables_workflows_is_sound() -> None:
