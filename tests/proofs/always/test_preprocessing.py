@@ -14,11 +14,13 @@ import pytest
 
 from scripts import data_download
 from scripts.data_download import download
+from scripts.evaluation import evaluate_files
 from src.data import preprocessing
 from src.data.ingestion import ingest
 from src.data.preprocessing import load_processed, preprocess, read_rows, split_rows
+from src.training.train import train
 from src.utils.config import PROJECT_ROOT, Settings, SplitSettings
-from src.utils.errors import DataError
+from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring
 
@@ -70,22 +72,41 @@ def test_the_same_inputs_give_the_same_bytes(make_project: ProjectMaker) -> None
     assert files_of(settings)["test.csv"] != before["test.csv"]
 
 
-def test_duplicates_stay_where_the_configuration_says_so(
+def test_a_column_that_is_not_there_tells_no_rows_apart(
     make_project: ProjectMaker,
 ) -> None:
-    settings = make_project(rows=100, preprocessing={"drop_duplicates": False})
+    settings = make_project(rows=50, preprocessing={"drop_duplicates": ["id"]})
     bring(settings)
+    with pytest.raises(ConfigError, match=r"drop_duplicates: found \['id'\], expected"):
+        preprocess(settings)
+
+
+def test_what_repeats_is_said_and_in_the_report(
+    make_project: ProjectMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = make_project(rows=200)
     frame = pd.read_csv(settings.data.source)
-    replace_source(settings, pd.concat([frame, frame.iloc[[5, 5, 7]]]))
-    manifest = preprocess(settings)
-    assert manifest["removed"]["duplicates"] == 0
-    assert sum(file["rows"] for file in manifest["files"].values()) == 103
+    bring(settings)
+    replace_source(settings, pd.concat([frame, frame.iloc[:150]]))
+    monkeypatch.setattr(preprocessing, "settings_from", lambda _: settings)
+    monkeypatch.setattr("sys.argv", ["preprocessing.py"])
+    preprocessing.main()
+    assert (
+        "150 rows repeat another; see preprocessing.drop_dup" in capsys.readouterr().out
+    )
+    train(settings)
+    path = settings.paths.models / "latest_model.joblib"
+    evaluate_files(path, settings.paths.processed / "test.csv", settings)
+    page = (settings.paths.reports / "evaluation.html").read_text("utf-8")
+    assert "0 duplicates, 0 without target" in page
 
 
 def test_rows_that_differ_only_in_an_ignored_column_are_not_duplicates(
     make_project: ProjectMaker,
 ) -> None:
-    settings = make_project(rows=50)
+    settings = make_project(rows=50, preprocessing={"drop_duplicates": True})
     frame = pd.read_csv(settings.data.source)
     frame = pd.concat([frame, frame], ignore_index=True)
     frame.insert(0, "id", range(len(frame)))

@@ -93,7 +93,7 @@ def test_a_threshold_is_tuned_between_two_classes_only(
         trainer.train(model, data)
         assert trainer.threshold is not None
     else:
-        with pytest.raises(ConfigError, match="two classes, not of 3 values"):
+        with pytest.raises(ConfigError, match="two classes, not of 3;"):
             trainer.train(model, data)
 
 

@@ -7,6 +7,7 @@ ignored, with the reason in its description.
 
 import math
 import re
+from collections import Counter
 from difflib import get_close_matches
 from itertools import product
 from typing import Any
@@ -140,6 +141,9 @@ def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
         raise DataError(f"{name}: the target {column.name!r} {problem}; {advice}")
     listed = classes if kind == "category" else None
     text = "What the model predicts."
+    spelled = Counter(map(str.casefold, listed or []))
+    if alike := [label for label in listed or [] if spelled[label.casefold()] > 1]:
+        text += f" Check the spelling: {alike} are classes of their own."
     return _with_limits(column, kind, role="target", description=text, values=listed)
 
 

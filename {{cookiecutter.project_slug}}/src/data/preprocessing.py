@@ -27,7 +27,7 @@ from src.utils.files import atomic_path, read_json, sha256_of, write_json
 
 MANIFEST_NAME = "manifest.json"
 Parts = tuple[pd.DataFrame, pd.DataFrame]  # training rows, test rows
-CONFIG_KEY = "config/pipeline_config.yaml: preprocessing.split"
+CONFIG_KEY = "config/pipeline_config.yaml: preprocessing"
 
 
 def preprocess(settings: Settings) -> dict[str, Any]:
@@ -46,8 +46,11 @@ def preprocess(settings: Settings) -> dict[str, Any]:
     write_dictionary(settings.data.dictionary_path, schema, raw)
     del raw  # from here on the typed rows are enough
     labelled = valid[valid[schema.target].notna()]
-    # Ignored columns count: equal people with different numbers are two people.
-    rows = labelled.drop_duplicates() if rules.drop_duplicates else labelled
+    rows, by = labelled, rules.drop_duplicates
+    if by:  # ignored columns count: equal people with different numbers are two people
+        keys = by if isinstance(by, list) else None
+        _check_columns("drop_duplicates", keys or [], rows)
+        rows = rows.drop_duplicates(keys)
     train, test = split_rows(rows, schema.target, rules.split, settings.seed)
     files = {}
     for name, part in (("train.csv", train), ("test.csv", test)):
@@ -63,6 +66,7 @@ def preprocess(settings: Settings) -> dict[str, Any]:
             "duplicates": len(labelled) - len(rows),
             "without_target": len(valid) - len(labelled),
         },
+        "repeated": int(rows.duplicated().sum()),
         "files": files,
     }
     write_json(folder / MANIFEST_NAME, manifest)
@@ -76,7 +80,7 @@ def split_rows(
     if split.method == "time":
         return _split_by_time(frame, split)
     advice = "merge or remove rare classes, or set its method to random"
-    with reported((ValueError,), f"{CONFIG_KEY} does not suit the rows", advice):
+    with reported((ValueError,), f"{CONFIG_KEY}.split does not suit the rows", advice):
         train, test = train_test_split(
             np.arange(len(frame)),
             test_size=split.test_size,
@@ -115,12 +119,16 @@ def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
     return rows
 
 
+def _check_columns(key: str, names: list[str], rows: pd.DataFrame) -> None:
+    if unknown := [name for name in names if name not in rows.columns]:
+        problem = f"found {unknown}, expected columns of {list(rows.columns)}"
+        raise ConfigError(f"{CONFIG_KEY}.{key}: {problem}")
+
+
 def _split_by_time(frame: pd.DataFrame, split: SplitSettings) -> Parts:
     """Return the earlier rows and the later ones; one moment is never in both."""
     names = split.time_columns
-    if unknown := [name for name in names if name not in frame.columns]:
-        problem = f"found {unknown}, expected columns of {list(frame.columns)}"
-        raise ConfigError(f"{CONFIG_KEY}.time_columns: {problem}")
+    _check_columns("split.time_columns", names, frame)
     cut = len(frame) - math.ceil(split.test_size * len(frame))
     if names:  # else the rows are in order of time
         frame = frame.sort_values(names, kind="stable", na_position="first")
@@ -128,7 +136,7 @@ def _split_by_time(frame: pd.DataFrame, split: SplitSettings) -> Parts:
         cut = int(starts[starts <= cut].max(initial=0))
     if cut == 0:
         problem = "no row is earlier than the test set, nothing is left to train on"
-        raise DataError(f"{CONFIG_KEY}: {problem}; make test_size smaller")
+        raise DataError(f"{CONFIG_KEY}.split: {problem}; make test_size smaller")
     return frame.iloc[:cut], frame.iloc[cut:]
 
 
@@ -155,6 +163,8 @@ def main() -> None:
     print(f"{settings.paths.processed}: {train} training, {test} test rows")
     counts = manifest["removed"].items()
     print("left out:", ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts))
+    if repeated := manifest["repeated"]:
+        print(f"{repeated} rows repeat another; see preprocessing.drop_duplicates")
     print("next: python src/training/train.py")
 
 

@@ -105,7 +105,7 @@ def summarise(
         "model": {"type": record["model_type"], "sha256": record["model_sha256"]}
         | {name: record[name] for name in ("created", "code_revision")},
         "data": {
-            "source_sha256": data["source_sha256"],
+            **{key: data[key] for key in ("source_sha256", "removed")},
             **{f"train_{k}": data["files"]["train.csv"][k] for k in ("sha256", "rows")},
             "test_file": file,
             "test_sha256": sha256_of(path),

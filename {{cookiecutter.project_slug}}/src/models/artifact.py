@@ -134,10 +134,8 @@ def _read(path: Path, expected: str) -> bytes:
         content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
-        raise DataError(
-            f"{path}: digest is {found}, its record expects {expected}; restore the "
-            f"file, or {TRAIN}"
-        )
+        problem = f"digest is {found}, its record expects {expected}"
+        raise DataError(f"{path}: {problem}; restore the file, or {TRAIN}")
     return content
 
 

@@ -107,10 +107,9 @@ def _set_params(estimator: Any, params: Mapping[str, Any], seed: int) -> None:
     allowed = sorted(known - {"random_state"})
     for key in params:
         if key not in allowed:
-            raise ConfigError(
-                f"model.params.{key}: unknown hyperparameter of "
-                f"{type(estimator).__name__}; expected one of: {', '.join(allowed)}"
-            )
+            problem = f"unknown hyperparameter of {type(estimator).__name__}"
+            expected = f"expected one of: {', '.join(allowed)}"
+            raise ConfigError(f"model.params.{key}: {problem}; {expected}")
     if "random_state" in known:
         params = {**params, "random_state": seed}
     estimator.set_params(**params)

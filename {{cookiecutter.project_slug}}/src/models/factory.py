@@ -26,8 +26,6 @@ class ModelFactory:
     def get_model(model_type: str, **kwargs: Any) -> BaseModel:
         """Return an unfitted model, ``BaseModel(**kwargs)``; ConfigError if unknown."""
         if model_type not in MODEL_TYPES:
-            expected = ", ".join(MODEL_TYPES)
-            raise ConfigError(
-                f"model.type: {model_type!r}, expected one of: {expected}"
-            )
+            problem = f"{model_type!r}, expected one of: {', '.join(MODEL_TYPES)}"
+            raise ConfigError(f"model.type: {problem}")
         return MODEL_TYPES[model_type](**kwargs)

@@ -72,9 +72,9 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         self.space = settings.search.space.get(kind, {})
         self.metric, self.higher_is_better = primary_metric(settings.task)
         if not self.space:
+            problem = "not found, expected ranges such as {low: 1, high: 10}"
             raise ConfigError(
-                f"config/model_config.yaml: search.space.{kind}: not found, expected "
-                "the hyperparameters to try, such as {low: 1, high: 10}"
+                f"config/model_config.yaml: search.space.{kind}: {problem}"
             )
 
     def train(
@@ -136,15 +136,9 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         advice = "expected other ranges under search.space in config/model_config.yaml"
         with reported((ValueError,), what, advice):
             best = finished.index(study.best_trial)
-        trials = [
-            {
-                "number": number,
-                "params": trial.params,
-                "value": trial.value,
-                "state": trial.state.name.lower(),
-            }
-            for number, trial in enumerate(finished)
-        ]
+        names = ("number", "params", "value", "state")
+        told = [(t.params, t.value, t.state.name.lower()) for t in finished]
+        trials = [dict(zip(names, (k, *t), strict=True)) for k, t in enumerate(told)]
         return {"metric": self.metric, "trials": trials, "best": trials[best]}
 
 

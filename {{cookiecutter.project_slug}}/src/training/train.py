@@ -52,10 +52,10 @@ class ModelTrainer(ModelTrainingTemplate):
         """Create the features of the rows, and write them as the feature set."""
         target = data[self.schema.target]
         if self.settings.task == "classification" and target.nunique() < 2:
-            raise DataError(
-                "the training rows have one value in the target column "
-                f"{self.schema.target!r}; expected at least two to tell apart"
+            problem = (
+                f"one value in the target column {self.schema.target!r} of the rows"
             )
+            raise DataError(f"{problem}; expected at least two to tell apart")
         self.rows = data[self.schema.features]
         features = create_features(self.rows, feature_columns(self.schema))
         path = self.settings.paths.data / "features" / "train.parquet"
@@ -77,10 +77,8 @@ class ModelTrainer(ModelTrainingTemplate):
         X, y = processed_data
         tuned = self.settings.training.decision_threshold == "tuned"
         if tuned and (model.task != "classification" or y.nunique() != 2):
-            raise ConfigError(
-                "training.decision_threshold: found 'tuned', expected default: a "
-                f"threshold is for a target of two classes, not of {y.nunique()} values"
-            )
+            problem = f"'tuned' is for a target of two classes, not of {y.nunique()}"
+            raise ConfigError(f"training.decision_threshold: {problem}; use default")
         trained = self.strategy.train(model, X, y)
         if tuned:
             folds = make_folds(self.settings, y)

@@ -28,10 +28,9 @@ def make_folds(settings: Settings, y: Series) -> Folds:
     in_order = settings.preprocessing.split.method == "time"
     needed = folds + 1 if in_order else folds
     if len(y) < needed:
-        raise DataError(
-            f"{len(y)} training rows are too few for training.folds {folds}; "
-            f"expected at least {needed}, or the strategy standard"
-        )
+        problem = f"{len(y)} training rows are too few for training.folds {folds}"
+        advice = f"expected at least {needed}, or the strategy standard"
+        raise DataError(f"{problem}; {advice}")
     splitter: Any = KFold(folds, shuffle=True, random_state=seed)
     if in_order:
         splitter = TimeSeriesSplit(folds)

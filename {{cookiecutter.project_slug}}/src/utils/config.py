@@ -59,7 +59,7 @@ class SplitSettings(Section):
 
 
 class PreprocessingSettings(Section):
-    drop_duplicates: bool = True
+    drop_duplicates: bool | list[str] = False  # or the columns that tell rows apart
     split: SplitSettings = SplitSettings()
 
 

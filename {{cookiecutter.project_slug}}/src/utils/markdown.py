@@ -15,9 +15,7 @@ def code(value: str) -> str:
     text = " ".join(value.split())
     if len(text) > MAX_CODE_LENGTH:
         text = text[: MAX_CODE_LENGTH - 1] + "…"
-    fence = "`"
-    while fence in text:
-        fence += "`"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
 

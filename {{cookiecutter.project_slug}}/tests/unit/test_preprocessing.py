@@ -44,18 +44,22 @@ def test_every_row_is_in_one_set_and_reads_back_as_it_was(
     )
 
 
-def test_duplicates_and_rows_without_a_target_are_left_out(
-    make_project: ProjectMaker,
+@pytest.mark.parametrize(
+    ("by", "dropped"), [(False, 0), (True, 3), (["age", "income"], 3)]
+)
+def test_rows_that_repeat_another_are_data_unless_the_settings_tell_them_apart(
+    make_project: ProjectMaker, by: bool | list[str], dropped: int
 ) -> None:
-    settings = make_project(rows=100)
+    settings = make_project(rows=100, preprocessing={"drop_duplicates": by})
     frame = pd.read_csv(settings.data.source)
     frame = pd.concat([frame, frame.iloc[[5, 5, 7]]], ignore_index=True)
     frame.loc[:3, "outcome"] = None
     frame.to_csv(settings.data.source, index=False)
     bring(settings)
     manifest = preprocess(settings)
-    assert manifest["removed"] == {"duplicates": 3, "without_target": 4}
-    assert sum(file["rows"] for file in manifest["files"].values()) == 96
+    assert manifest["removed"] == {"duplicates": dropped, "without_target": 4}
+    assert sum(file["rows"] for file in manifest["files"].values()) == 99 - dropped
+    assert manifest["repeated"] == 3 - dropped
 
 
 def test_a_split_by_time_tests_on_later_moments_only() -> None:
@@ -65,7 +69,7 @@ def test_a_split_by_time_tests_on_later_moments_only() -> None:
     assert split(frame, "time", 0.3)[1]["n"].tolist() == [7, 8, 9]
     with pytest.raises(DataError, match="nothing is left to train on"):
         split(frame[:6], "time", 0.2, "month")
-    with pytest.raises(ConfigError, match=r"found \['hour'\], expected columns"):
+    with pytest.raises(ConfigError, match=r"time_columns: found \['hour'\], expected"):
         split(frame, "time", 0.3, "hour")
 
 
