@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from src.data.columns import to_schema_types
 from src.features.transformation import fitted_steps
@@ -98,6 +100,17 @@ def test_a_forest_predicts_in_one_thread_so_that_sums_do_not_depend_on_timing() 
 
     assert model.estimator.n_jobs == 2
     assert model.fit(X, NUMBERS).estimator.n_jobs is None
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_boosted_trees_are_the_same_file_on_any_number_of_threads(task: Task) -> None:
+    y = LABELS if task == "classification" else NUMBERS
+    made = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            model = ModelFactory.get_model("hist_gradient_boosting", task=task)
+            made.append(joblib.hash(model.fit(X, y).pipeline))
+    assert made[0] == made[1]
 
 
 def test_row_weights_reach_the_estimator() -> None:

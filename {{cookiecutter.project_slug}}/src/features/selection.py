@@ -34,10 +34,8 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         self.features_ = [name for name in X if name not in self.dropped_]
         if not self.features_:
             said = "; ".join(f"{name!r}: {why}" for name, why in self.dropped_.items())
-            raise DataError(
-                f"no usable feature is left ({said}); see the roles in "
-                "config/data_schema.yaml and features in config/pipeline_config.yaml"
-            )
+            advice = "see the roles in config/data_schema.yaml, and `features`"
+            raise DataError(f"no usable feature is left ({said}); {advice}")
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:

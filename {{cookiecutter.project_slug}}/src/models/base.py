@@ -84,6 +84,8 @@ class BaseModel:
             what = f"{name} cannot be fitted with these values: {problem}"
             where = "config/model_config.yaml: model.params"
             raise ConfigError(f"{where}: {what}") from error
+        if hasattr(estimator, "_bin_mapper"):  # the file would tell machines apart
+            estimator._bin_mapper.n_threads = 1
         if isinstance(getattr(estimator, "n_jobs", None), int):
             # Threads that predict add up the trees of a forest in the order in which
             # they finish: the last digits would differ from call to call.
