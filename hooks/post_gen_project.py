@@ -321,8 +321,8 @@ def git(folder, *arguments):
 
 def without_secrets(url):
     """Return a URL without password or token; ssh needs the user, and keeps it."""
-    url = re.sub(r"^(\w+\+)?(https?://)([^/@]*@)?([^?#]*).*", r"\1\2\4", url)
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    web = r"(?i)^(\w+\+)?(https?://)([^/?#]*@)?([^?#]*).*"
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1@", re.sub(web, r"\1\2\4", url))
 
 
 def origin(folder, answers):
@@ -338,7 +338,8 @@ def origin(folder, answers):
     """
     top = folder and git(folder, "rev-parse", "--show-prefix", "HEAD")
     rendered = ("cookiecutter.json", "hooks", "*project_slug*")
-    if not top or top[0] != "\n" or git(folder, "status", "--porcelain", *rendered):
+    status = ("status", "--porcelain", "--untracked-files", *rendered)
+    if not top or top[0] != "\n" or git(folder, *status):
         return None
     # Cookiecutter works in a clone of its own where the template is named by a URL.
     is_clone = answers.get("_repo_dir", answers["_template"]) != answers["_template"]

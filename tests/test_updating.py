@@ -197,9 +197,11 @@ def test_of_a_template_by_url_the_url_is_known(template: Path, tmp_path: Path) -
     ("url", "kept"),
     [
         ("https://me:pass@example.com/a/b.git", "https://example.com/a/b.git"),
-        ("https://token@example.com/b?key=s#x", "https://example.com/b"),
+        ("https://me:p@ss@example.com/a/b.git", "https://example.com/a/b.git"),
+        ("HTTPS://token@example.com/b?key=s#x", "HTTPS://example.com/b"),
         ("git+https://me@example.com/b", "git+https://example.com/b"),
-        ("ssh://git:pass@example.com/b.git", "ssh://git@example.com/b.git"),
+        ("ssh://git:p@ss@example.com/b.git", "ssh://git@example.com/b.git"),
+        ("ssh://git@example.com:22/b@c.git", "ssh://git@example.com:22/b@c.git"),
         ("git@example.com:a/b.git", "git@example.com:a/b.git"),
         ("https://example.com/a@b/c", "https://example.com/a@b/c"),
         ("/home/me@work/a b/c#d", "/home/me@work/a b/c#d"),
