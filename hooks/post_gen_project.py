@@ -341,8 +341,9 @@ def origin(folder, answers):
     status = ("status", "--porcelain", "--untracked-files", *rendered)
     if not top or top[0] != "\n" or git(folder, *status):
         return None
-    # Cookiecutter works in a clone of its own where the template is named by a URL.
-    is_clone = answers.get("_repo_dir", answers["_template"]) != answers["_template"]
+    # Cookiecutter works in a clone of its own where the template is named by a URL; the
+    # first versions 2 do not say where they work.
+    is_clone = answers.get("_repo_dir") != answers["_template"]
     url = (git(folder, "config", "remote.origin.url") if is_clone else None) or folder
     told = {
         "template": without_secrets(url.strip()),
