@@ -422,22 +422,24 @@ def is_left_over(path):
     )
 
 
-def rendered_afresh(folder, answers):
-    """Render the same project into a temporary folder, and return where."""
+def render_afresh(folder, answers, output):
+    """Render the same project into another folder, and return where it is there."""
     from cookiecutter.generate import generate_files
 
     fresh = generate_files(
         repo_dir=folder,
         context={"cookiecutter": answers},
-        output_dir=tempfile.mkdtemp(prefix="template-"),
+        output_dir=output,
         accept_hooks=False,
     )
     here = os.getcwd()
     os.chdir(fresh)
-    for path in filter(is_left_over, files_below(".")):
-        remove(path, set())
-    prune(OWNED_PATHS, answers, set())
-    os.chdir(here)
+    try:
+        for path in filter(is_left_over, files_below(".")):
+            remove(path, set())
+        prune(OWNED_PATHS, answers, set())
+    finally:
+        os.chdir(here)
     return str(fresh)
 
 
@@ -456,9 +458,11 @@ def kept(folder, answers, existing):
     owned = sorted(filter(os.path.isfile, existing))
     if not owned:
         return None, []
+    output = tempfile.mkdtemp(prefix="template-")
     try:
-        fresh = rendered_afresh(folder, answers)
+        fresh = render_afresh(folder, answers, output)
     except Exception:  # whatever this Cookiecutter is like, the project is made
+        shutil.rmtree(output, ignore_errors=True)
         return None, list(filter(need, owned))
     differing = []
     for path in owned:
@@ -467,7 +471,7 @@ def kept(folder, answers, existing):
                 if mine.read() != its.read():
                     differing.append(path)
     if not differing:
-        shutil.rmtree(os.path.dirname(fresh))
+        shutil.rmtree(output)
     return fresh, differing
 
 
@@ -489,9 +493,10 @@ def told_of_kept(paths, fresh):
         if fresh:
             pair = (os.path.join(fresh, path), os.path.abspath(path))
             lines.append("    git diff --no-index " + " ".join(map(shlex.quote, pair)))
+    last = "Which others differ could not be found out: the template is out of sight."
     if fresh:
-        lines.append(f"Delete {os.path.dirname(fresh)} when you have compared them.")
-    return "\n".join(lines)
+        last = f"Delete {os.path.dirname(fresh)} when you have compared them."
+    return "\n".join([*lines, last])
 
 
 def main():

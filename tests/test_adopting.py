@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -241,13 +242,15 @@ def test_of_kept_files_that_differ_in_nothing_or_were_declined_nothing_is_said(
 
 
 def test_where_nothing_can_be_rendered_afresh_it_is_said_what_files_need(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: Path
 ) -> None:
     (tmp_path / "Makefile").write_text("all:\n")
     (tmp_path / "README.md").write_text("Mine.\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what TMPDIR said before
     fresh, paths = POST.kept(None, answered(), {"Makefile", "README.md"})
     assert (fresh, paths) == (None, ["Makefile"])
+    assert list(temporary.iterdir()) == []
     assert listed(POST.told_of_kept(paths, fresh)) == {
         "Makefile": POST.NEEDS["Makefile"][1]
     }
