@@ -17,10 +17,7 @@ import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 
 # What every way of serving has, whatever its framework.
 SERVICE = [
@@ -289,6 +286,8 @@ def is_update(answers):
     """Tell whether cruft compares, as in pre_gen_project.py: nobody works there."""
     if "_commit" not in answers:
         return False
+    import tempfile
+
     above, project = os.path.split(os.path.realpath("."))
     temporary = os.path.realpath(tempfile.gettempdir())
     return os.path.dirname(above) == temporary and os.listdir(above) == [project]
@@ -309,6 +308,8 @@ def template_folder(answers):
 
 def git(folder, *arguments):
     """Return what git says in a folder, None if it fails or is not there."""
+    import subprocess
+
     command = ["git", "-C", folder, *arguments]
     try:
         done = subprocess.run(
@@ -458,6 +459,9 @@ def kept(folder, answers, existing):
     owned = sorted(filter(os.path.isfile, existing))
     if not owned:
         return None, []
+    import shutil
+    import tempfile
+
     output = tempfile.mkdtemp(prefix="template-")
     try:
         fresh = render_afresh(folder, answers, output)
