@@ -42,13 +42,16 @@ NOBODY = {
 
 
 def git(
-    folder: Path, *arguments: str, check: bool = True, **variables: str
+    folder: Path,
+    *arguments: str,
+    check: bool = True,
+    variables: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run git in a folder; if it fails and that is not expected, say so and end."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=folder,
-        env={**os.environ, **NOBODY, **variables},
+        env={**os.environ, **NOBODY, **(variables or {})},
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
@@ -122,9 +125,9 @@ def render(
 
     template = folder / "template"
     template.mkdir(parents=True)
-    index = str(folder / "index")
-    git(ROOT, "read-tree", revision, GIT_INDEX_FILE=index)
-    git(ROOT, "checkout-index", "--all", f"--prefix={template}/", GIT_INDEX_FILE=index)
+    index = {"GIT_INDEX_FILE": str(folder / "index")}
+    git(ROOT, "read-tree", revision, variables=index)
+    git(ROOT, "checkout-index", "--all", f"--prefix={template}/", variables=index)
     context = generate_context(str(template / "cookiecutter.json"))
     questions = context["cookiecutter"]
     for question, answer in answers.items():
@@ -168,12 +171,13 @@ def commit(project: Path, rendered: Path, message: str, *parent: str) -> str:
     where = git(project, "rev-parse", "--absolute-git-dir", "--show-prefix").stdout
     directory, prefix = where.splitlines()
     variables = {"GIT_DIR": directory, "GIT_INDEX_FILE": str(rendered) + ".index"}
-    git(rendered, "add", "--all", ".", GIT_WORK_TREE=str(rendered), **variables)
-    tree = git(rendered, "write-tree", **variables).stdout.strip()
+    variables["GIT_WORK_TREE"] = str(rendered)
+    git(rendered, "add", "--all", ".", variables=variables)
+    tree = git(rendered, "write-tree", variables=variables).stdout.strip()
     if prefix:  # the project is a folder of a larger repository
-        git(rendered, "read-tree", "--empty", **variables)
-        git(rendered, "read-tree", f"--prefix={prefix}", tree, **variables)
-        tree = git(rendered, "write-tree", **variables).stdout.strip()
+        git(rendered, "read-tree", "--empty", variables=variables)
+        git(rendered, "read-tree", f"--prefix={prefix}", tree, variables=variables)
+        tree = git(rendered, "write-tree", variables=variables).stdout.strip()
     parents = [word for one in parent for word in ("-p", one)]
     made = git(project, "commit-tree", tree, *parents, "-m", message)
     return made.stdout.strip()
