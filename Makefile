@@ -37,6 +37,12 @@ demo: $(READY) ## Generate a project with the default answers and run it, from d
 	@echo "The project: $(CURDIR)/$(DEMO)/my-ml-project"
 	@echo "Its report:  file://$(CURDIR)/$(DEMO)/my-ml-project/reports/evaluation.html"
 
+# The environment is the template's, as are the site and what was built.
+.PHONY: init
+init: $(READY) ## Turn this repository into a project, in one commit (ANSWERS="serving=flask ci=none" asks nothing)
+	@$(BIN)/python -m tools.init $(ANSWERS)
+	@rm -rf $(VENV) build site
+
 .PHONY: test
 test: $(READY) ## Run every test: first the fast ones, then a life in generated projects
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto

@@ -1,4 +1,4 @@
-"""Measures what a choice adds to a project: installed megabytes, and seconds.
+"""Measures what presets and choices bring: files, lines, megabytes and seconds.
 
 The default project, and the same without the choice, are each installed in a fresh
 environment; the cost of the choice is the difference. Seconds are processor time of all
@@ -29,20 +29,18 @@ class Choice(NamedTuple):
     declined: str
 
 
-def measure(choices: Iterable[Choice]) -> dict[str, Any]:
-    """Install the default project with and without each choice; return the costs.
+def measure(presets: Iterable[str], choices: Iterable[Choice]) -> dict[str, Any]:
+    """Install each preset, and the default project with and without each choice.
 
     Args:
+        presets: The answers of the question ``preset``.
         choices: What can be declined.
 
     Returns:
         What ``docs/options_measured.json`` holds.
     """
     with tempfile.TemporaryDirectory() as folder:
-        default = bake(Path(folder) / "default", {})
-        files = sum(path.is_file() for path in default.rglob("*"))
-        needed = repr(sorted(needs_of(default).items()))  # before there is a .venv
-        install(default)  # fills the cache, for the others too
+        install(bake(Path(folder) / "default", {}))  # fills the cache, for all
         known: dict[str, dict[str, float]] = {}
 
         def cost(question: str, choice: str) -> dict[str, float]:
@@ -50,22 +48,24 @@ def measure(choices: Iterable[Choice]) -> dict[str, Any]:
             name = f"{question}-{choice}"
             project = bake(Path(folder) / name, {question: choice})
             needs = repr(sorted(needs_of(project).items()))
+            size = size_of(project)  # before there is a .venv
             if needs not in known:
                 known[needs] = cost_of(project)
             shutil.rmtree(project)
-            return known[needs]
+            return size | known[needs]
+
+        whole = {preset: cost("preset", preset) for preset in presets}
 
         added = {}
         for question, choice, declined in choices:
             rich, lean = cost(question, choice), cost(question, declined)
             difference = {key: round(rich[key] - lean[key], 1) for key in rich}
             added[f"{question}={choice}"] = difference
-        whole = known[needed]
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpus": os.cpu_count(),
         "python": ".".join(map(str, sys.version_info[:2])),
-        "default": whole | {"files": files},
+        "presets": whole,
         "choices": added,
     }
 
@@ -82,6 +82,14 @@ def needs_of(project: Path) -> dict[str, bytes]:
     """Return the files that decide what is installed and what the tests run."""
     paths = [*project.glob("*.txt"), *project.rglob("*.py")]
     return {str(path.relative_to(project)): path.read_bytes() for path in paths}
+
+
+def size_of(project: Path) -> dict[str, float]:
+    """Return how many files a project has, and lines of Python."""
+    files = [path for path in project.rglob("*") if path.is_file()]
+    python = [path for path in files if path.suffix == ".py"]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in python)
+    return {"files": len(files), "lines": lines}
 
 
 def cost_of(project: Path) -> dict[str, float]:

@@ -43,7 +43,8 @@ HEAD = """\
 <!-- Written by docs/options.py from cookiecutter.json and the ownership table. -->
 # Options
 
-What Cookiecutter asks. The first choice of each question is the default.
+What Cookiecutter asks. The first choice of each question is the default, unless the
+preset has another.
 
 This page is written by `docs/options.py`, from `cookiecutter.json` and from the table
 of `hooks/post_gen_project.py` that says which choice owns which files. A choice may
@@ -52,6 +53,10 @@ also add lines to files that every project has, such as `requirements.txt`.
 """
 COST = """\
 ## What it costs
+
+| preset | files | lines of Python | MB | install, s | test, s |
+|---|--:|--:|--:|--:|--:|
+{presets}
 
 What each choice that can be declined adds to a project. The other choices are about
 names and texts, and need the same packages whatever you answer.
@@ -153,7 +158,11 @@ def page(catalogue: Catalogue, measured: dict[str, Any]) -> str:
     chosen = [question for question in questions if catalogue.choices(question)]
     typed = [q for q in questions if not isinstance(catalogue.questions.raw[q], list)]
     costs = cost_rows(catalogue, measured)
-    cost = COST.format(rows="\n".join(costs), machine=machine(measured))
+    cost = COST.format(
+        presets="\n".join(preset_rows(catalogue, measured)),
+        rows="\n".join(costs),
+        machine=machine(measured),
+    )
     free = [
         f"| `{q}` | {catalogue.asked(q)} | `{catalogue.default(q)}` |" for q in typed
     ]
@@ -174,17 +183,23 @@ def section(catalogue: Catalogue, question: str) -> str:
     return "\n".join(lines) + f"\n{note}\n"
 
 
+def preset_rows(catalogue: Catalogue, measured: dict[str, Any]) -> list[str]:
+    """Return the rows of the table of presets."""
+    rows = []
+    for preset in catalogue.choices("preset"):
+        figures = measured.get("presets", {}).get(preset, {})
+        size = " | ".join(f"{figures.get(key, 0):,}" for key in ("files", "lines"))
+        rows.append(f"| `{preset}` | {size} | {cost_cells(figures)} |")
+    return rows
+
+
 def cost_rows(catalogue: Catalogue, measured: dict[str, Any]) -> list[str]:
-    """Return the rows of the table of costs, with the default project as the last."""
+    """Return the rows of the table of what choices add."""
     rows = []
     for question, choice, _ in catalogue.can_be_declined():
         figures = measured.get("choices", {}).get(f"{question}={choice}", {})
         files = len(catalogue.files(question, choice))
         rows.append(f"| `{question}={choice}` | {files} | {cost_cells(figures)} |")
-    if measured:
-        default = measured["default"]
-        files = default["files"]
-        rows.append(f"| the whole default project | {files} | {cost_cells(default)} |")
     return rows
 
 
@@ -215,7 +230,8 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="renew the figures")
     catalogue = Catalogue()
     if parser.parse_args().measure:
-        figures = json.dumps(measure(catalogue.can_be_declined()), indent=2)
+        presets, choices = catalogue.choices("preset"), catalogue.can_be_declined()
+        figures = json.dumps(measure(presets, choices), indent=2)
         MEASURED.write_text(figures + "\n", encoding="utf-8")
     PAGE.write_text(page(catalogue, load_measured()), encoding="utf-8")
 

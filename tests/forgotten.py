@@ -10,6 +10,7 @@ from typing import Any
 
 from docs import options
 from tests.combinations.model import Model, covers
+from tools import button
 
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 NUMBERS = dict(
@@ -65,10 +66,12 @@ def forgotten(template: Path) -> list[str]:
     model = Model(template)
     return [
         *wording(model),
+        *presets(model),
         *files(model),
         *owners(model),
         *reasons(model),
         *options_page(template),
+        *inputs(template),
         *changelog(model),
         *tour(model),
     ]
@@ -92,6 +95,14 @@ def wording(model: Model) -> Iterator[str]:
         if missing := prompt is None or isinstance(raw, list) and set(raw) - known:
             which = "" if missing is True else f"={sorted(missing)[0]}"
             yield f"cookiecutter.json: __prompts__ has no words for {question}{which}"
+
+
+def presets(model: Model) -> Iterator[str]:
+    """Step 1: each preset answers what can be declined."""
+    for question in model.questions.values:
+        if model.questions.declining(question):
+            if question not in model.questions.raw["_presets"]:
+                yield f"cookiecutter.json: _presets does not answer {question}"
 
 
 def files(model: Model) -> Iterator[str]:
@@ -136,7 +147,8 @@ def owners(model: Model) -> Iterator[str]:
                 f"{path}: is in every project; if {question}={choice} brings it, give "
                 "it an owner in OWNED_PATHS of hooks/post_gen_project.py"
             )
-        if stray or choice in table.get(question, {}):
+        # A preset owns nothing: it gives the answers that do.
+        if stray or question == "preset" or choice in table.get(question, {}):
             continue
         if question in table or question not in read:
             yield (
@@ -158,6 +170,14 @@ def options_page(template: Path) -> Iterator[str]:
     expected = options.page(options.Catalogue(template), options.load_measured())
     if (template / "docs/options.md").read_text(encoding="utf-8") != expected:
         yield "docs/options.md: is not up to date; .venv/bin/python -m docs.options"
+
+
+def inputs(template: Path) -> Iterator[str]:
+    """Step 6: the button asks what there is to ask."""
+    text = (template / button.WORKFLOW).read_text(encoding="utf-8")
+    if text != button.written(template):
+        how = ".venv/bin/python -m tools.button --inputs"
+        yield f"{button.WORKFLOW}: is not up to date; {how}"
 
 
 def changelog(model: Model) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import atexit
 import functools
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -23,8 +24,22 @@ NASTY = (
     "ü 🚀 مشروع: [a] & <b>"
 )
 CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".hypothesis"}
+# The option of a question that leaves its answer to the preset.
+BY_PRESET = "{{ cookiecutter.preset }}"
 ADOPT = ("--overwrite-if-exists", "--skip-if-file-exists")
 TESTER = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")
+
+
+def questions(template: Path = TEMPLATE) -> dict[str, Any]:
+    """Return what ``cookiecutter.json`` asks, each choice as somebody may give it.
+
+    A question that presets answer has one more option, the first: the preset's name.
+    """
+    asked = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
+    for values in asked.values():
+        if isinstance(values, list) and values[0] == BY_PRESET:
+            del values[0]
+    return asked
 
 
 @functools.cache

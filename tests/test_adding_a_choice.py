@@ -15,6 +15,7 @@ import pytest
 from docs import options
 from tests.forgotten import NUMBERS, forgotten
 from tests.generating import FOLDER, TEMPLATE
+from tools import button
 
 FENCED = re.compile(r"^( *)```\w+ title=\"([^\"]+)\"\n(.*?)^ *```$", re.M | re.S)
 PAGE = (TEMPLATE / "docs/adding-a-choice.md").read_text(encoding="utf-8")
@@ -40,6 +41,13 @@ def ask(template: Path) -> None:
     last = [name for name in questions if not name.startswith("_")][-1]
     line = f'  "{last}": {json.dumps(questions[last])},\n'
     change(file, line, line + f"  {BLOCK['cookiecutter.json'].strip()},\n")
+
+
+def preset(template: Path) -> None:
+    """Step 1: say what each preset answers."""
+    start = '  "_presets": {\n'
+    entry = f"    {BLOCK['cookiecutter.json: _presets'].strip()},\n"
+    change(template / "cookiecutter.json", start, start + entry)
 
 
 def word(template: Path) -> None:
@@ -93,7 +101,24 @@ def options_page(template: Path) -> None:
     (template / "docs/options.md").write_text(text, encoding="utf-8")
 
 
-STEPS = [ask, word, write, own, reason, tell, count, options_page]
+def inputs(template: Path) -> None:
+    """Step 6: write the inputs of the button."""
+    text = button.written(template)
+    (template / button.WORKFLOW).write_text(text, encoding="utf-8")
+
+
+STEPS = [
+    ask,
+    preset,
+    word,
+    write,
+    own,
+    reason,
+    tell,
+    count,
+    options_page,
+    inputs,
+]
 
 
 def take(template: Path, steps: list[Callable[[Path], None]]) -> Path:
@@ -115,6 +140,7 @@ def test_no_step_was_forgotten_in_this_template() -> None:
 
 
 FORGOTTEN = {
+    preset: "cookiecutter.json: _presets does not answer editor",
     word: "cookiecutter.json: __prompts__ has no words for editor",
     write: "hooks/post_gen_project.py: editor=vscode owns .vscode/settings.json, "
     "which is not in the template",
@@ -126,6 +152,8 @@ FORGOTTEN = {
     f"{COUNT + 1} are asked",
     options_page: "docs/options.md: is not up to date; "
     ".venv/bin/python -m docs.options",
+    inputs: ".github/workflows/project.yml: is not up to date; "
+    ".venv/bin/python -m tools.button --inputs",
 }
 
 
@@ -155,6 +183,7 @@ def test_a_new_choice_of_a_question_is_held_to_the_same_steps(tmp_path: Path) ->
     file = template / FOLDER.name / "src/tracking/tracker_aim.py"
     file.write_text('"""Aim."""\n')
     options_page(template)
+    inputs(template)
     assert forgotten(template) == [
         "cookiecutter.json: __prompts__ has no words for experiment_tracking=aim",
         "src/tracking/tracker_aim.py: is in every project; if experiment_tracking=aim "

@@ -12,6 +12,7 @@ from cookiecutter.generate import generate_context
 from cookiecutter.utils import create_env_with_context
 from markdown_it import MarkdownIt
 
+from tests.combinations.answers import DECLINING
 from tests.generating import (
     FOLDER,
     NASTY,
@@ -21,16 +22,18 @@ from tests.generating import (
     files,
     generate,
     load_hook,
+    questions,
     typed,
 )
 from tools.lock import taken_slugs
 
 HOOK = load_hook("pre_gen_project")
-QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+QUESTIONS = questions()
 ASKED = [name for name in QUESTIONS if not name.startswith("_")]
 CHOICES = {name: values for name, values in QUESTIONS.items() if name in ASKED}
 CHOICES = {name: values for name, values in CHOICES.items() if isinstance(values, list)}
 PROMPTS = QUESTIONS["__prompts__"]
+PRESETS = QUESTIONS["_presets"]
 OWN_DATA = {"data_source": "https://example.com/a.csv", "target_column": "y"}
 
 
@@ -45,7 +48,11 @@ def test_every_question_has_a_line_that_fits_a_terminal() -> None:
 @pytest.mark.parametrize("question", CHOICES)
 def test_every_choice_says_what_it_brings_in_an_aligned_line(question: str) -> None:
     lines = [PROMPTS[question][choice] for choice in CHOICES[question]]
-    assert len(PROMPTS[question]) == len(lines) + 1
+    assert set(PROMPTS[question]) <= {
+        "__prompt__",
+        *CHOICES[question],
+        *QUESTIONS["preset"],
+    }
     assert len({line.index(" - ") for line in lines}) == 1
     assert all(len(f"    1 - {line}") <= 80 for line in lines)
 
@@ -58,6 +65,41 @@ def test_every_choice_can_be_given_on_the_command_line(
     question: str, choice: str
 ) -> None:
     assert answered(**{question: choice})[question] == choice
+
+
+@pytest.mark.parametrize("preset", QUESTIONS["preset"])
+def test_a_preset_answers_what_is_asked_of_parts_until_somebody_does(
+    preset: str,
+) -> None:
+    answers = answered(preset=preset)
+    for question, choices in PRESETS.items():
+        assert answers[question] == choices[preset]
+    assert answers["preset"] == preset
+    answers = answered(preset=preset, serving="flask", ci="none")
+    assert (answers["serving"], answers["ci"]) == ("flask", "none")
+    assert answers["deployment"] == PRESETS["deployment"][preset]
+
+
+@pytest.mark.parametrize("question", PRESETS)
+def test_the_minimal_preset_declines_each_part_and_the_full_one_none(
+    question: str,
+) -> None:
+    choices = PRESETS[question]
+    assert list(choices) == QUESTIONS["preset"]
+    assert set(choices.values()) <= set(CHOICES[question])
+    assert choices["minimal"] in DECLINING and choices["full"] not in DECLINING
+    for preset, choice in choices.items():  # the label says what the key Return gives
+        said = PROMPTS[question][preset].partition(": ")[2]
+        assert PROMPTS[question][choice].startswith((f"{said} ", "W&B"))
+
+
+def test_who_presses_return_at_each_question_gets_the_preset(tmp_path: Path) -> None:
+    typed_in = "2\n" + "\n" * len(ASKED)  # minimal
+    asked = cookiecutter("-o", str(tmp_path / "asked"), prompt=typed_in)
+    assert asked.returncode == 0, asked.stderr
+    assert "1 - minimal: none" in asked.stdout
+    given = generate(tmp_path / "given", preset="minimal")
+    assert files(tmp_path / "asked" / given.name) == files(given)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +236,7 @@ def test_a_choice_in_another_case_is_refused_by_cookiecutter_with_the_choices(
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1] == (
         "ValueError: FastAPI provided for choice variable serving, but the choices are "
-        "['fastapi', 'flask', 'bentoml', 'none']."
+        "['{{ cookiecutter.preset }}', 'fastapi', 'flask', 'bentoml', 'none']."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from docs import options, tour
 from tests.combinations.model import Model
 from tests.forgotten import INLINE, additions, landings, within
-from tests.generating import FOLDER
+from tests.generating import FOLDER, clean_template
 from tests.generating import TEMPLATE as ROOT
 
 PAGES = [
@@ -27,11 +28,13 @@ PATH = re.compile(r"\.?[\w{}.-]+(/[\w{}.-]+)*/?")
 SUFFIXES = (".py", ".md", ".yaml", ".yml", ".json", ".toml", ".txt", ".html", ".csv")
 DOTFILES = (".env", ".flake8", ".dvcignore", ".dockerignore", ".gitignore")
 
+# Where GitHub has the button, from the README of whatever repository this is.
+BUTTON = "../../generate"
 # What pipelines, cruft, or the reader of a page make: it is in no generated tree.
 MADE_LATER = re.compile(
     r"reports/|models/latest_model|data/processed/|data/raw/|\.env$|\.cruft\.json$"
     r"|(\.\./)?customers\.csv$|team\.yaml$|\.venv/|site/|build/|path/to/|\.vscode/"
-    r"|my-ml-project/|customer-churn|\.cookiecutter-"
+    r"|my-ml-project/|customer-churn|\.cookiecutter-|\.github/project-workflows/"
 )
 
 
@@ -99,7 +102,9 @@ def test_what_a_page_names_exists(page: Path, project: set[str]) -> None:
     missing += [
         link
         for link in links
-        if link and "://" not in link and not (page.parent / link).exists()
+        if link not in ("", BUTTON)
+        and "://" not in link
+        and not (page.parent / link).exists()
     ]
     assert not missing
 
@@ -152,6 +157,18 @@ def test_commit_hooks_are_local_and_installed() -> None:
         else:
             assert program == "make" and arguments[0] in commands(), hook["entry"]
     assert importlib.util.find_spec("pre_commit"), "CONTRIBUTING.md names it"
+
+
+@pytest.mark.slow
+def test_the_line_that_the_readme_gives_to_who_has_uv_generates_a_project(
+    tmp_path: Path,
+) -> None:
+    (line,) = re.findall(r"`(uvx .*)`", (ROOT / "README.md").read_text("utf-8"))
+    clone = shutil.copytree(clean_template(), tmp_path / "clone")
+    command = [str(BIN / line.split()[0]), *line.split()[1:], "--no-input"]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "my-ml-project/Makefile").exists()
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests import own_data, readme
-from tests.generating import FOLDER, load_hook
+from tests.generating import FOLDER, answered, load_hook, questions
 from tests.interpreters import interpreter
 from tests.machine import environment, free_port
 from tools import lock
@@ -33,14 +33,10 @@ LIVES = {
         "task": "regression",
         "license": "BSD-3-Clause",
         "python_version": "3.11",
-        "data_versioning": "none",
-        "experiment_tracking": "none",
-        "responsible_ai": "no",
-        "serving": "none",
-        "deployment": "none",
-        "ci": "none",
+        "preset": "minimal",
     },
     "own CSV": {
+        "preset": "custom",
         "project_name": 'Ünïcode "Quotes" \\ 🚀',
         "description": "- # {braces} 'quotes' \"double\" \\n مرحبا 🚀",
         "license": "Apache-2.0",
@@ -53,6 +49,7 @@ LIVES = {
         "deployment": "none",
     },
     "Parquet from a URL": {
+        "preset": "full",
         "license": "Proprietary",
         "python_version": "3.14",
         "task": "regression",
@@ -66,11 +63,10 @@ LIVES = {
 
 def unlived() -> dict[str, dict[str, str]]:
     """Return lives with the choices that no life above has, such as new ones."""
-    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     others: list[dict[str, str]] = []
-    for question, values in questions.items():
+    for question, values in questions().items():
         if isinstance(values, list):
-            lived = {answers.get(question, values[0]) for answers in LIVES.values()}
+            lived = {answered(**answers)[question] for answers in LIVES.values()}
             for number, value in enumerate(v for v in values if v not in lived):
                 others += [{}] if number == len(others) else []
                 others[number][question] = value
@@ -132,15 +128,14 @@ def generate(folder: Path, answers: dict[str, str]) -> Path:
 
 
 def test_every_value_of_every_question_is_lived() -> None:
-    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     choices = {
-        name: values for name, values in questions.items() if isinstance(values, list)
+        name: values for name, values in questions().items() if isinstance(values, list)
     }
     missing = {
         f"{question}={value}"
         for question, values in choices.items()
         for value in values
-        if all(answers.get(question, values[0]) != value for answers in LIVES.values())
+        if all(answered(**answers)[question] != value for answers in LIVES.values())
     }
     assert not missing
 
@@ -164,6 +159,8 @@ def test_every_command_of_the_readme_works(
     # Several lives at once cannot all have the port that the README names.
     port = free_port()
     commands = [text.replace(":8000", f":{port}") for text in commands]
+    # The same tests, and a life in which they leave out too much fails.
+    commands = [text.replace("make test\n", "make coverage\n") for text in commands]
     variables["SERVING_PORT"] = str(port)
     setup = [commands.pop(0), "deactivate 2> /dev/null || true"]
     if "parquet" in answers.get("data_source", ""):
@@ -184,10 +181,9 @@ def code_of_all_choices() -> list[dict[str, str]]:
 
     A choice that is added to the table of the hook is in one of them.
     """
-    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
     table = load_hook("post_gen_project").OWNED_PATHS
     choices = {
-        question: questions[question]
+        question: questions()[question]
         for question, owned in table.items()
         if any(
             str(path).find("src/") >= 0 for paths in owned.values() for path in paths

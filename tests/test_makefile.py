@@ -57,7 +57,7 @@ def make(repository: Path, target: str, fate: str = "exit 0") -> tuple[int, list
 
 
 def test_commands_work_in_a_folder_with_a_space(repository: Path) -> None:
-    for target in ("setup", "test-fast", "test", "docs", "bench", "options", "clean"):
+    for target in "setup test-fast test docs bench options init clean".split():
         code, calls = make(repository, target)
         assert code == 0, (target, calls)
         assert calls or target == "clean"

@@ -1,6 +1,5 @@
 """The table of owned files: true to the template, and pruning what it says."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,10 +7,18 @@ import pytest
 
 from tests.combinations.model import Model
 from tests.combinations.words import words
-from tests.generating import FOLDER, TEMPLATE, answered, files, generate, load_hook
+from tests.generating import (
+    FOLDER,
+    TEMPLATE,
+    answered,
+    files,
+    generate,
+    load_hook,
+    questions,
+)
 
 HOOK = load_hook("post_gen_project")
-QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+QUESTIONS = questions()
 
 # Each set of answers that the table can be asked with, question by question.
 POSSIBLE = {

@@ -32,8 +32,10 @@ NONE = (
     "template says what to write."
 )
 # Renames that are no more alike would move edits into files that are others'.
-MERGE = ("-c", "merge.directoryRenames=false", "cherry-pick", "--no-commit")
-MERGE += ("--strategy-option", "find-renames=70%")
+MERGE = [
+    *("-c", "merge.directoryRenames=false", "cherry-pick", "--no-commit"),
+    *("--strategy-option", "find-renames=70%"),
+]
 NOBODY = {
     f"GIT_{who}_{what}": "template"
     for who in ("AUTHOR", "COMMITTER")
@@ -136,10 +138,10 @@ def render(
             continue
         if isinstance(asked, list):
             if answer not in asked:
-                choices, example = ", ".join(asked), f"{question}={asked[0]}"
+                choices = [choice for choice in asked if "{" not in choice]
                 sys.exit(
-                    f"{question}: {answer!r} is none of {choices}. Choose one: "
-                    f'ANSWERS="{example}"'
+                    f"{question}: {answer!r} is none of {', '.join(choices)}. "
+                    f'Choose one: ANSWERS="{question}={choices[0]}"'
                 )
             questions[question] = [answer]
         elif isinstance(answer, str):  # a literal of Jinja is written as one of JSON

@@ -6,7 +6,6 @@ free-text question. Cookiecutter renders raw values too, so the default of a que
 """
 
 import itertools
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -17,7 +16,7 @@ from cookiecutter.prompt import render_variable
 from cookiecutter.utils import create_env_with_context
 from jinja2 import nodes
 
-from tests.generating import NASTY, typed
+from tests.generating import NASTY, questions, typed
 
 Assignment = dict[str, str]
 
@@ -54,8 +53,7 @@ class Questions:
 
     def __init__(self, template: Path) -> None:
         """Read ``template/cookiecutter.json``."""
-        text = (template / "cookiecutter.json").read_text(encoding="utf-8")
-        self.raw: dict[str, Any] = json.loads(text)
+        self.raw = questions(template)
         self.environment = create_env_with_context({"cookiecutter": self.raw})
         self.values = {
             name: self._values(name, raw)

@@ -18,6 +18,7 @@ DISTRIBUTIONS = {
     "pydantic_core": "pydantic",  # a part of it, and pinned by it
     "sklearn": "scikit-learn",
     "werkzeug": "flask",  # which cannot be without it
+    "IPython": "ipython",
     "yaml": "pyyaml",
 }
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")

@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -111,3 +112,22 @@ def test_the_code_revision_is_the_commit_and_whether_files_changed_since(
     assert save_model(1, {}, path)["code_revision"] == f"{commit}-dirty"
     monkeypatch.setenv("PATH", "")
     assert save_model(1, {}, path)["code_revision"] is None
+
+
+class Intruder:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.trace,)
+
+
+def test_a_changed_file_is_refused_before_it_is_opened(path: Path) -> None:
+    trace = path.parent / "trace"
+    joblib.dump(Intruder(trace), path)
+
+    with pytest.raises(DataError, match="digest is .*, its record expects"):
+        load_model(path)
+    assert not trace.exists()

@@ -1,12 +1,15 @@
 """Settings: their sources, their order, and what is said about a mistake."""
 
+import json
+import logging
 from pathlib import Path
 
 import pytest
 
 from src.utils import config
-from src.utils.config import CONFIG_DIR, load_settings
+from src.utils.config import CONFIG_DIR, LoggingSettings, load_settings
 from src.utils.errors import ConfigError
+from src.utils.logging import setup_logging
 
 PIPELINE = CONFIG_DIR / "pipeline_config.yaml"
 MODEL = CONFIG_DIR / "model_config.yaml"
@@ -131,3 +134,14 @@ def test_settings_cannot_be_changed() -> None:
     settings = load_settings(PIPELINE, MODEL, CONFIG_DIR / "env/dev.yaml")
     with pytest.raises(ValueError, match="frozen"):
         settings.seed = 7
+
+
+def test_logs_can_be_json_for_machines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    setup_logging(LoggingSettings(format="json"))
+    logging.getLogger("test").error("went wrong", exc_info=ValueError("broken"))
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["level"], entry["message"]) == ("ERROR", "went wrong")
+    assert "ValueError: broken" in entry["exception"]

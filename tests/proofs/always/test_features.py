@@ -95,3 +95,13 @@ def test_useful_features_are_kept_within_the_limits_given() -> None:
     ]
     limited = FeatureSelector(0.95, 0.8, 10).fit(frame)
     assert list(limited.transform(frame)) == ["n"]
+
+
+def test_a_row_has_the_same_features_alone_as_among_others() -> None:
+    columns = feature_columns(make_schema("classification"))
+    rows = make_frame("classification", 60)
+    together = create_features(rows, columns)
+
+    for k in range(len(rows)):
+        alone = create_features(rows.iloc[[k]], columns)
+        pd.testing.assert_frame_equal(alone, together.iloc[[k]])

@@ -302,3 +302,17 @@ def test_an_unusable_file_is_refused_in_one_line(
         read_table(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_failed_download_is_one_line_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    retry = ingestion.RETRY.new(total=1, backoff_factor=0)
+    monkeypatch.setattr(ingestion, "RETRY", retry)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    problem = r"http://127\.0\.0\.1:1/a\.csv: download failed \(ConnectionError\); "
+    with pytest.raises(DataError, match=problem):
+        ingest("http://me:secret@127.0.0.1:1/a.csv?token=secret", tmp_path)
+    assert "127.0.0.1" in caplog.text
+    assert "secret" not in caplog.text

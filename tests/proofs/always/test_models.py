@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
+from src.data.columns import to_schema_types
 from src.features.transformation import fitted_steps
 from src.models.factory import MODEL_TYPES, ModelFactory
-from src.utils.config import FeatureSettings, Task
+from src.training.train import ModelTrainer
+from src.utils.config import FeatureSettings, Task, load_settings
 from src.utils.errors import ConfigError
+from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import make_frame, make_schema
 
 ROWS = 120
 RANDOM = np.random.default_rng(0)
@@ -134,3 +138,34 @@ def test_hyperparameters_and_seed_reach_the_estimator(
 
     assert model.estimator.get_params().items() >= params.items()
     assert model.estimator.random_state == 11
+
+
+SMALL = {
+    "random_forest": {"n_estimators": 5},
+    "hist_gradient_boosting": {"max_iter": 5},
+}
+
+
+STRANGE = {
+    "income": ["not a number", None, 1e9],
+    "age": [None, "33", -5],
+    "city": ["Atlantis", None, 7],
+    "member": ["perhaps", None, True],
+    "signed up": ["soon", None, "2031-05-06"],
+}
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_every_type_predicts_strange_rows(
+    make_project: ProjectMaker, model_type: str
+) -> None:
+    task = load_settings().task
+    model = {"type": model_type, "params": SMALL.get(model_type, {})}
+    schema = make_schema(task)
+    trainer = ModelTrainer(make_project(task, model=model), schema)
+    data = trainer.preprocess(to_schema_types(make_frame(task), schema))
+    trained = trainer.train(trainer.build_model(), data)
+
+    rows = pd.DataFrame(STRANGE, dtype="object")
+    predicted = pd.Series(trained.pipeline.predict(rows))
+    assert predicted.isin(["yes", "no"]).all() or predicted.astype(float).notna().all()

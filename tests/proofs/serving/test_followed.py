@@ -1,5 +1,9 @@
 """What every service loads, in more detail."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +67,18 @@ def test_a_model_of_other_features_is_refused(trained: Settings) -> None:
     other = DataSchema.model_validate({"name": "other", "columns": columns})
     with pytest.raises(DataError, match="other features"):
         Model.load(latest(trained), "1", other, row_model(other))
+
+
+def test_the_command_says_in_its_last_line_that_the_port_is_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "src.serving.api"],
+            cwd=config.PROJECT_ROOT,
+            env=os.environ | {"SERVING_PORT": port},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert line.startswith(f"error: port {port} of") and "SERVING_PORT" in line

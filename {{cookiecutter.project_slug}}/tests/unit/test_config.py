@@ -1,17 +1,14 @@
 """Settings, and what all commands share."""
 
-import json
-import logging
 from pathlib import Path
 
 import pytest
 
 from src.utils import config
 from src.utils.cli import run
-from src.utils.config import CONFIG_DIR, LoggingSettings, load_settings
+from src.utils.config import CONFIG_DIR, load_settings
 from src.utils.errors import ConfigError, reported
 from src.utils.files import atomic_path
-from src.utils.logging import setup_logging
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +75,3 @@ def test_a_mistake_of_the_user_is_one_line_without_passwords() -> None:
 
     with pytest.raises(SystemExit, match=r"^error: no .* \(not http://me:\*+@host\); "):
         run(command)
-
-
-def test_logs_can_be_json_for_machines(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.root, "handlers", [])
-    setup_logging(LoggingSettings(format="json"))
-    logging.getLogger("test").error("went wrong", exc_info=ValueError("broken"))
-    entry = json.loads(capsys.readouterr().err)
-    assert (entry["level"], entry["message"]) == ("ERROR", "went wrong")
-    assert "ValueError: broken" in entry["exception"]

@@ -60,14 +60,6 @@ def test_features_follow_the_schema_and_are_numbers_or_text() -> None:
     assert date_parts(datetime(2024, 2, 29, 13, 45)) == tuple(parts.iloc[0])
 
 
-def test_a_row_has_the_same_features_alone_as_among_others() -> None:
-    together = create_features(VISITS, COLUMNS)
-
-    for k in range(len(together)):
-        alone = create_features(VISITS.iloc[[k]], COLUMNS)
-        pd.testing.assert_frame_equal(alone, together.iloc[[k]])
-
-
 def test_a_column_may_be_absent_only_if_it_may_have_gaps() -> None:
     features = create_features(VISITS.drop(columns=["plan", "seen"]), COLUMNS)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.data import ingestion
 from src.data.ingestion import ingest, read_table
 from src.utils.errors import DataError
 from src.utils.files import sha256_of
@@ -20,20 +19,6 @@ def test_a_source_is_copied_unchanged_with_its_digest(tmp_path: Path) -> None:
         assert raw.read_bytes() == content
         record = (tmp_path / "raw/my data.csv.gz.sha256").read_text()
         assert record.endswith(f"\n{sha256_of(source)}  my data.csv.gz\n")
-
-
-def test_a_failed_download_is_one_line_without_secrets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG")
-    retry = ingestion.RETRY.new(total=1, backoff_factor=0)
-    monkeypatch.setattr(ingestion, "RETRY", retry)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    problem = r"http://127\.0\.0\.1:1/a\.csv: download failed \(ConnectionError\); "
-    with pytest.raises(DataError, match=problem):
-        ingest("http://me:secret@127.0.0.1:1/a.csv?token=secret", tmp_path)
-    assert "127.0.0.1" in caplog.text
-    assert "secret" not in caplog.text
 
 
 def test_a_table_is_read_as_text_with_any_separator(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The data contract, values by its types, and the dictionary that people read."""
+"""The data contract, and values by its types."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from src.data.columns import convert
-from src.data.dictionary import write_dictionary
 from src.data.schema import ColumnType, DataSchema, load_schema, write_schema
 from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
@@ -80,29 +79,3 @@ def test_values_are_read_as_the_type_or_are_missing(
     values: list[Any], kind: ColumnType, expected: list[Any]
 ) -> None:
     assert read(values, kind) == expected
-
-
-PETS = {
-    "age": {"type": "integer", "min": 0, "max": 30, "unique": True},
-    "owner": {"type": "category", "description": "Who *feeds* it."},
-    "kind": {"type": "category", "role": "target", "values": ["cat", "`x`"]},
-    "gone": {"type": "number", "role": "ignored"},
-}
-PET_SCHEMA = DataSchema.model_validate({"name": "Pets | <b>", "columns": PETS})
-
-
-def test_the_dictionary_says_what_the_schema_asks_for_and_what_the_data_hold(
-    tmp_path: Path,
-) -> None:
-    age, owner = ["1", "12", "soon", None], ["Bo", "Cy", "Bo", "Al"]
-    rows = pd.DataFrame({"age": age, "owner": owner, "kind": "cat"}, dtype="str")
-    write_dictionary(tmp_path / "a.md", PET_SCHEMA, rows)
-    lines = (tmp_path / "a.md").read_text().splitlines()
-    assert lines[0] == r"# Data dictionary: Pets \| \<b\>"
-    assert [line for line in lines if line.startswith("| `")] == [
-        "| `age` | integer | feature | from 0 to 30 unique | 50.0% | 1 to 12 |  |",
-        "| `owner` | category | feature |  | 0.0% "
-        r"| 3 distinct, such as `Bo`, `Al`, `Cy` | Who \*feeds\* it. |",
-        "| `kind` | category | target | `cat`, `` `x` `` | 0.0% |  |  |",
-        "| `gone` | number | ignored |  | absent |  |  |",
-    ]

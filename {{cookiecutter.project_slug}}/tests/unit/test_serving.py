@@ -1,10 +1,7 @@
 """What every service has: its settings, rows, tables, the model and the champion."""
 
 import io
-import os
 import socket
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,11 @@ from src.serving import tables
 from src.serving.champion import Champion, NoModel
 from src.serving.model import Model
 from src.serving.schemas import row_model, values_of
-from src.serving.settings import ServingSettings, load_serving_settings
+from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.training.train import train
 from src.utils import config
 from src.utils.config import Settings
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, ProjectError
 from src.utils.files import write_json
 from tests.fixtures.serving import ROW, SCHEMA, served_settings
 from tests.fixtures.synthetic import bring, make_frame
@@ -57,44 +54,29 @@ def test_an_unknown_key_or_a_wrong_value_is_refused_with_its_source(
 
 def test_a_port_in_use_is_told_in_a_line_that_names_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-m", "src.serving.api"],
-            cwd=config.PROJECT_ROOT,
-            env=os.environ | {"SERVING_PORT": port},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    line = done.stderr.splitlines()[-1]
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert line.startswith(f"error: port {port} of") and "SERVING_PORT" in line
+        port = taken.getsockname()[1]
+        with pytest.raises(ProjectError, match=f"port {port} of .* SERVING_PORT"):
+            check_address(ServingSettings(port=port))
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "read_as"),
+    ("column", "given", "read_as"),
     [
-        ("age", 40.0, 40),
-        ("age", " 4e1 ", 40),
-        ("income", "3", 3.0),
-        ("income", float("nan"), None),
-        ("income", "None", None),
-        ("city", " Oslo\t", "Oslo"),
-        ("city", "NA", None),
-        ("city", "None", "None"),
-        ("city", 3.0, "3"),
-        ("city", "00501", "00501"),
-        ("member", "Yes", True),
-        ("member", 0, False),
-        ("member", "1.0", True),
-        ("signed up", "2024-05-01T01:00:00+02:00", datetime(2024, 4, 30, 23)),
-        ("signed up", datetime(2024, 5, 1).date(), datetime(2024, 5, 1)),
+        ("age", [40.0, " 4e1 "], [40, 40]),
+        ("income", ["3", float("nan"), "None"], [3.0, None, None]),
+        ("city", [" Oslo\t", "NA", "None"], ["Oslo", None, "None"]),
+        ("city", [3.0, "00501"], ["3", "00501"]),
+        ("member", ["Yes", 0, "1.0"], [True, False, True]),
+        ("signed up", ["2024-05-01T01:00:00+02:00"], [datetime(2024, 4, 30, 23)]),
+        ("signed up", [datetime(2024, 5, 1).date()], [datetime(2024, 5, 1)]),
     ],
 )
 def test_values_are_read_as_training_reads_them(
-    column: str, value: Any, read_as: object
+    column: str, given: list[Any], read_as: list[object]
 ) -> None:
-    (row,) = values_of(ROWS.model_validate({**ROW, column: value}))
-    assert row[column] == read_as
+    for value, expected in zip(given, read_as, strict=True):
+        (row,) = values_of(ROWS.model_validate({**ROW, column: value}))
+        assert row[column] == expected
 
 
 @pytest.fixture(scope="module")
