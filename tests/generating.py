@@ -73,7 +73,7 @@ def commit(folder: Path, message: str) -> str:
     """
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", "--all", "--force")
-    git(folder, "commit", "--quiet", "--message", message)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
     return git(folder, "rev-parse", "HEAD").strip()
 
 

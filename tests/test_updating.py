@@ -59,7 +59,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("hooks", "tools", FOLDER.name):
         shutil.rmtree(clone / folder, ignore_errors=True)
     shutil.copytree(clean_template(), clone, dirs_exist_ok=True)
-    shutil.copytree(TEMPLATE / "tools", clone / "tools")
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(TEMPLATE / "tools", clone / "tools", ignore=ignore)
     for name in ("CHANGELOG.md", "constraints.txt"):
         shutil.copy(TEMPLATE / name, clone)
     commit(clone, "What lies in the folder")
