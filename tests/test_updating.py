@@ -291,9 +291,9 @@ def test_a_project_of_the_oldest_version_is_brought_to_this_one(
     assert set(found) == set(expected)
     assert [path for path in found if found[path] != expected[path]] == []
     assert git(project, "diff", "--name-only") == "", "all of it is staged"
-    stay = said.partition("they stay deleted:\n")[2].splitlines()
-    assert stay[: len(deleted)] == [f"  {path}" for path in deleted]
-    if revision == LARGE:
+    if revision == LARGE:  # later ones may have the same of these
+        stay = said.partition("they stay deleted:\n")[2].splitlines()
+        assert stay[: len(deleted)] == [f"  {path}" for path in deleted]
         assert "third of its size" in said, "what CHANGELOG.md tells of it"
 
 
