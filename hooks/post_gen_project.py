@@ -15,6 +15,7 @@ is known by it, and completed by the next.
 import fnmatch
 import json
 import os
+import re
 import shlex
 import sys
 
@@ -144,7 +145,7 @@ data/raw/[!.]* data/processed/[!.]* data/features/[!.]* models/[!.]*
 
 # What an owner's own file must have for the project to work beside it:
 # path -> (a text that tells that it has it, what to say if not).
-KEPT = "These files of yours were kept as they are. What each needs:"
+KEPT = "These files of yours were kept, and the template would have written others:"
 NEEDS = {
     "pyproject.toml": (
         '"src.*"',
@@ -171,6 +172,13 @@ NEEDS = {
 # Written by pre_gen_project.py, which names them too.
 RECORD = ".cookiecutter-existing.json"
 ASIDE = ".cookiecutter-aside"
+
+# Which template made a project, as cruft and tools/update.py read it.
+ORIGIN = ".cruft.json"
+UNTOLD = (
+    f"{ORIGIN} was not written, which make template-update reads: no commit of the "
+    "template holds what was rendered. Generate from its URL, or from a clean clone."
+)
 
 
 def split(entry):
@@ -285,6 +293,82 @@ def is_update(answers):
     return os.path.dirname(above) == temporary and os.listdir(above) == [project]
 
 
+def template_folder(answers):
+    """Return the folder of the template, None if it cannot be told.
+
+    Cookiecutter works there while a hook runs, and may name it as seen from elsewhere.
+    """
+    folder = os.path.realpath(f"/proc/{os.getppid()}/cwd")  # on Linux
+    if not os.path.isfile(os.path.join(folder, "cookiecutter.json")):
+        start = os.environ.get("PWD", "")
+        folder = os.path.join(start, answers.get("_repo_dir", start))
+    there = os.path.isfile(os.path.join(folder, "cookiecutter.json"))
+    return os.path.abspath(folder) if there and os.path.isabs(folder) else None
+
+
+def git(folder, *arguments):
+    """Return what git says in a folder, None if it fails or is not there."""
+    import subprocess
+
+    command = ["git", "-C", folder, *arguments]
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        )
+    except OSError:
+        return None
+    return None if done.returncode else done.stdout.decode("utf-8", "replace")
+
+
+def without_secrets(url):
+    """Return a URL without password or token; ssh needs the user, and keeps it."""
+    web = r"(?i)^(\w+\+)?(https?://)([^/?#]*@)?([^?#]*).*"
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1@", re.sub(web, r"\1\2\4", url))
+
+
+def origin(folder, answers):
+    """Return the text that says which template made this project, and of what answers.
+
+    Args:
+        folder: The template, or None.
+        answers: Question or private variable -> the answer.
+
+    Returns:
+        None where no commit of the template holds what was rendered: it is no
+        repository of its own, or has changes.
+    """
+    top = folder and git(folder, "rev-parse", "--show-prefix", "HEAD")
+    rendered = ("cookiecutter.json", "hooks", "*project_slug*")
+    status = ("status", "--porcelain", "--untracked-files", *rendered)
+    if not top or top[0] != "\n" or git(folder, *status):
+        return None
+    # Cookiecutter works in a clone of its own where the template is named by a URL; the
+    # first versions 2 do not say where they work.
+    is_clone = answers.get("_repo_dir") != answers["_template"]
+    url = (git(folder, "config", "remote.origin.url") if is_clone else None) or folder
+    told = {
+        "template": without_secrets(url.strip()),
+        "commit": top.strip(),
+        "checkout": None,
+        "context": {
+            "cookiecutter": {k: v for k, v in answers.items() if not k.startswith("_")}
+        },
+        "directory": None,
+    }
+    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+
+
+def write_origin(text):
+    """Write the file whole, through one that pre_gen_project.py knows as its own."""
+    if os.path.isfile(ORIGIN):
+        with open(ORIGIN, encoding="utf-8", errors="replace") as file:
+            if file.read() == text:
+                return
+    with open(RECORD + ".new", "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    os.replace(RECORD + ".new", ORIGIN)
+
+
 def begins(path, whole):
     """Tell whether a file holds what another one begins with."""
     if os.path.islink(path) or not os.path.isfile(whole):
@@ -339,19 +423,84 @@ def is_left_over(path):
     )
 
 
-def needs(table, answers, existing):
-    """Return (file, what it needs) for the files of the owner that were kept."""
-    chosen = {path for path, _ in entries(table, answers, chosen=True)}
-    others = {path for path, _ in entries(table, answers, chosen=False)} - chosen
-    folders = tuple(path for path in others if path.endswith("/"))
-    lacking = []
-    for path, (sign, need) in NEEDS.items():
-        if path not in existing or path in others or path.startswith(folders):
-            continue
-        with open(path, encoding="utf-8", errors="replace") as file:
-            if sign not in file.read():
-                lacking.append((path, need))
-    return lacking
+def render_afresh(folder, answers, output):
+    """Render the same project into another folder, and return where it is there."""
+    from cookiecutter.generate import generate_files
+
+    fresh = generate_files(
+        repo_dir=folder,
+        context={"cookiecutter": answers},
+        output_dir=output,
+        accept_hooks=False,
+    )
+    here = os.getcwd()
+    os.chdir(fresh)
+    try:
+        for path in filter(is_left_over, files_below(".")):
+            remove(path, set())
+        prune(OWNED_PATHS, answers, set())
+    finally:
+        os.chdir(here)
+    return str(fresh)
+
+
+def kept(folder, answers, existing):
+    """Find the files of the owner that differ from what the template has there.
+
+    Args:
+        folder: The template, or None.
+        answers: Question or private variable -> the answer.
+        existing: The files and folders that were there before this run.
+
+    Returns:
+        A folder with the template's own files, None if there is none to compare with,
+        and the paths that differ, or need something.
+    """
+    owned = sorted(filter(os.path.isfile, existing))
+    if not owned:
+        return None, []
+    import shutil
+    import tempfile
+
+    output = tempfile.mkdtemp(prefix="template-")
+    try:
+        fresh = render_afresh(folder, answers, output)
+    except Exception:  # whatever this Cookiecutter is like, the project is made
+        shutil.rmtree(output, ignore_errors=True)
+        return None, list(filter(need, owned))
+    differing = []
+    for path in owned:
+        if os.path.isfile(os.path.join(fresh, path)):
+            with open(path, "rb") as mine, open(os.path.join(fresh, path), "rb") as its:
+                if mine.read() != its.read():
+                    differing.append(path)
+    if not differing:
+        shutil.rmtree(output)
+    return fresh, differing
+
+
+def need(path):
+    """Return what a file of the owner needs and does not have, or None."""
+    sign, lacking = NEEDS.get(path, ("", None))
+    if not lacking or not os.path.isfile(path):
+        return None
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return None if sign in file.read() else lacking
+
+
+def told_of_kept(paths, fresh):
+    """Return what to say of files that were kept, each with how to compare it."""
+    lines = [KEPT]
+    for path in paths:
+        lacking = need(path)
+        lines.append(f"  {path}" + (f": needs {lacking}" if lacking else ""))
+        if fresh:
+            pair = (os.path.join(fresh, path), os.path.abspath(path))
+            lines.append("    git diff --no-index " + " ".join(map(shlex.quote, pair)))
+    last = "Which others differ could not be found out: the template is out of sight."
+    if fresh:
+        last = f"Delete {os.path.dirname(fresh)} when you have compared them."
+    return "\n".join([*lines, last])
 
 
 def main():
@@ -360,24 +509,33 @@ def main():
     answers = json.loads(r"""{{ cookiecutter | tojson }}""")
     with open(RECORD, encoding="utf-8") as file:
         existing = set(json.load(file))
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path is any text
+    folder = template_folder(answers)
+    # cruft writes its own, and an update is none of a project of its own.
+    text = None if "_commit" in answers else origin(folder, answers)
     rendered = files_below(".") - existing
+    if text and ORIGIN not in existing:
+        write_origin(text)
+        rendered.add(ORIGIN)
     aside = take_back(OWNED_PATHS, answers, rendered)
     existing |= files_below(".") - rendered
     for path in filter(is_left_over, rendered):
         remove(path, existing)
     prune(OWNED_PATHS, answers, existing)
-    lacking = needs(OWNED_PATHS, answers, existing)
+    fresh, differing = kept(folder, answers, existing)
+    if text and ORIGIN in existing and fresh and not differing:
+        write_origin(text)  # all is as this template has it
     os.remove(RECORD)
-    if lacking:
-        print(KEPT)
-        print("\n".join(f"  {path}: {need}" for path, need in lacking))
+    if differing:
+        print(told_of_kept(differing, fresh))
     if aside:
         print(
             "Edited since the interrupted run, or from other answers, and kept aside:"
         )
         print("\n".join(f"  {path}" for path in aside))
+    if not text and "_commit" not in answers:
+        print(UNTOLD)
     if not is_update(answers):
-        sys.stdout.reconfigure(errors="backslashreplace")  # the path is any text
         print(next_steps(answers))
 
 

@@ -81,8 +81,10 @@ def reason(template: Path) -> None:
 
 def tell(template: Path) -> None:
     """Step 6: tell those who update."""
-    heading = "## Unreleased\n"
-    change(template / "CHANGELOG.md", heading, f"{heading}\n{BLOCK['CHANGELOG.md']}")
+    file, heading = template / "CHANGELOG.md", "## Unreleased\n"
+    if heading not in file.read_text(encoding="utf-8"):  # nothing since the release
+        change(file, "\n## ", f"\n{heading}\n## ")
+    change(file, heading, f"{heading}\n{BLOCK['CHANGELOG.md']}")
 
 
 def count(template: Path) -> None:

@@ -1,9 +1,11 @@
 """Generating into a folder that has files: each of them stays as it was."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.generating import (
     ADOPT,
     FOLDER,
     TEMPLATE,
+    answered,
     clean_template,
     cookiecutter,
     files,
@@ -165,6 +168,7 @@ SHAPES = {
         ".gitignore": "*.log\n",
         "Dockerfile": "FROM scratch\n",
         "requirements.txt": "numpy\n",
+        "README.md": "# Theirs, it's\n",
     },
     "a setuptools project": {
         "pyproject.toml": PYPROJECT,
@@ -176,8 +180,16 @@ NEEDED = {"Makefile", ".gitignore", "Dockerfile", "requirements.txt"}
 NEEDED |= {".github/workflows/tests.yml", "pyproject.toml", "setup.py"}
 
 
-def adopt(output: Path, shape: str, *options: str, **answers: str) -> list[str]:
-    """Generate over a repository, and return the files that are said to need a hand."""
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Path:
+    """Where the template's own files are left to be compared with."""
+    folder = tmp_path_factory.mktemp("it's temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def adopt(output: Path, shape: str, *options: str, **answers: str) -> str:
+    """Generate over a repository, and return what is said of files that were kept."""
     for path, text in SHAPES[shape].items():
         (output / "adopted" / path).parent.mkdir(parents=True, exist_ok=True)
         (output / "adopted" / path).write_text(text)
@@ -185,34 +197,67 @@ def adopt(output: Path, shape: str, *options: str, **answers: str) -> list[str]:
     given = [f"{name}={answer}" for name, answer in (ANSWERS | answers).items()]
     done = cookiecutter("-o", str(output), *options, *given)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout.partition(POST.KEPT + "\n")[2].splitlines()
-    named = [line.split(": ")[0].strip() for line in said if line.startswith("  ")]
-    return [path for path in named if path in POST.NEEDS]
+    return done.stdout.partition(POST.KEPT + "\n")[2]
+
+
+def listed(said: str) -> dict[str, str]:
+    """Return file -> what it needs, as it was said."""
+    lines = [line for line in said.splitlines() if re.match("  [^ ]", line)]
+    pairs = [line.strip().partition(": needs ")[::2] for line in lines]
+    return {path: need for path, need in pairs if not path.startswith(("cd ", "make "))}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_files_that_were_kept_are_said_with_what_each_needs(
-    shape: str, tmp_path: Path
+def test_kept_files_that_differ_are_said_with_what_each_needs_and_compared(
+    shape: str, tmp_path: Path, temporary: Path
 ) -> None:
     chosen = {"ci": "github", "deployment": "docker", "serving": "flask"}
     said = adopt(tmp_path, shape, *ADOPT, **chosen)
-    assert sorted(said) == sorted(NEEDED & set(SHAPES[shape]))
+    its = (NEEDED | {"README.md"}) & set(SHAPES[shape])
+    assert listed(said) == {path: POST.NEEDS.get(path, [""])[-1] for path in its}
     for path, text in SHAPES[shape].items():
         assert (tmp_path / "adopted" / path).read_text() == text
+    fresh = generate(tmp_path / "new", **ANSWERS | chosen)
+    commands = [line for line in said.splitlines() if line.startswith("    git diff")]
+    assert len(commands) == len(its)
+    for command, path in zip(commands, sorted(its)):
+        shown = subprocess.run(command, shell=True, capture_output=True, text=True)
+        assert shown.returncode == 1 and not shown.stderr, shown.stderr
+        lines = [line[1:] for line in shown.stdout.splitlines() if line[:1] in "+ "]
+        assert SHAPES[shape][path].splitlines() == lines[1:]  # after the name
+        lines = [line[1:] for line in shown.stdout.splitlines() if line[:1] == "-"]
+        assert set(lines[1:]) <= set((fresh / path).read_text().splitlines())
+    left = [path.name for path in temporary.glob("template-*/*")]
+    assert left == (["adopted"] if its else []), "nothing to compare, nothing is left"
 
 
-def test_of_kept_files_that_lack_nothing_or_were_declined_nothing_is_said(
+def test_of_kept_files_that_differ_in_nothing_or_were_declined_nothing_is_said(
     tmp_path: Path, new_project: Path
 ) -> None:
     shutil.copytree(new_project, tmp_path / "adopted")
-    assert adopt(tmp_path, "empty", *ADOPT) == []
+    assert listed(adopt(tmp_path, "empty", *ADOPT)) == {}
     shutil.rmtree(tmp_path / "adopted")
-    said = adopt(tmp_path, "a project of its own", *ADOPT)
-    assert sorted(said) == [".gitignore", "Makefile", "requirements.txt"]
+    said = listed(adopt(tmp_path, "a project of its own", *ADOPT))
+    assert sorted(said) == [".gitignore", "Makefile", "README.md", "requirements.txt"]
+
+
+def test_where_nothing_can_be_rendered_afresh_it_is_said_what_files_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: Path
+) -> None:
+    (tmp_path / "Makefile").write_text("all:\n")
+    (tmp_path / "README.md").write_text("Mine.\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what TMPDIR said before
+    fresh, paths = POST.kept(None, answered(), {"Makefile", "README.md"})
+    assert (fresh, paths) == (None, ["Makefile"])
+    assert list(temporary.iterdir()) == []
+    assert listed(POST.told_of_kept(paths, fresh)) == {
+        "Makefile": POST.NEEDS["Makefile"][1]
+    }
 
 
 def test_of_files_that_were_overwritten_nothing_is_said(tmp_path: Path) -> None:
-    assert adopt(tmp_path, "a setuptools project", "--overwrite-if-exists") == []
+    assert adopt(tmp_path, "a setuptools project", "--overwrite-if-exists") == ""
     assert (tmp_path / "adopted/pyproject.toml").read_text() != PYPROJECT
 
 

@@ -203,7 +203,8 @@ def test_generation_says_where_the_project_is_and_three_commands(
     folder = tmp_path / "a 'b' ü"
     finished = cookiecutter("-o", str(folder), *given)
     project = folder / "my-ml-project"
-    path, *commands = finished.stdout.splitlines()
+    untold, path, *commands = finished.stdout.splitlines()
+    assert untold == load_hook("post_gen_project").UNTOLD  # of a copy of the template
     assert finished.stderr == ""
     assert path == f"{project} is there. Next:"
     assert commands == [

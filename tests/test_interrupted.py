@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.generating import ADOPT, FOLDER, answered, clean_template, files, load_hook
+from tests.generating import (
+    ADOPT,
+    FOLDER,
+    answered,
+    clean_template,
+    commit,
+    files,
+    load_hook,
+)
 
 PRE, POST = load_hook("pre_gen_project"), load_hook("post_gen_project")
 # Few files with something of each kind: always there, owned, in a folder that is
@@ -66,6 +74,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(clean_template(), folder)
     for path in files(folder / FOLDER.name) - set(KEPT):
         (folder / FOLDER.name / path).unlink()
+    commit(folder, "Few files")
     return folder
 
 
@@ -161,6 +170,7 @@ def interrupt_and_repeat(
         plant(folder / "whole")
     run(template, folder / "whole", *flags, **second)
     expected = tree(folder / "whole/made")
+    assert POST.ORIGIN in expected
     for moment in chosen:
         output = folder / str(moment)
         if adopting:
