@@ -252,7 +252,7 @@ def oldest(template: Path, revision: str, output: Path) -> Path:
     """Generate as the template was once."""
     found = run(template, "git", "rev-parse", "--verify", f"{revision}^{{commit}}")
     if found.returncode:
-        pytest.fail("The history is needed here: git fetch --unshallow --tags")
+        pytest.skip("The history is needed here: git fetch --unshallow --tags")
     git(template, "worktree", "add", "--quiet", str(output / "then"), revision)
     project, _ = generate(output / "then", output, **SAMPLE)
     git(template, "worktree", "remove", str(output / "then"))

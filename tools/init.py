@@ -14,7 +14,6 @@ An answer is taken as it is typed: Cookiecutter would read it as a Jinja templat
 
 import json
 import os
-import re
 import runpy
 import shutil
 import subprocess
@@ -85,6 +84,11 @@ def checked(folder: Path) -> Path:
     return root
 
 
+def hook(template: Path, name: str) -> dict[str, Any]:
+    """Return what a hook of the template defines, as it is, unrendered."""
+    return runpy.run_path(str(template / f"hooks/{name}.py"))
+
+
 def literal(text: str) -> str:
     """Return the Jinja template that renders to a text, whatever it holds."""
     return "{{ '%s' }}" % "".join(f"\\U{ord(character):08x}" for character in text)
@@ -109,7 +113,7 @@ def answers_to(
     public = [question for question in questions if not question.startswith("_")]
     if unknown := [question for question in given if question not in public]:
         raise Refused(f"{unknown[0]} is no question; these are: {', '.join(public)}")
-    problem = runpy.run_path(str(template / "hooks/pre_gen_project.py"))["slug_problem"]
+    problem = hook(template, "pre_gen_project")["slug_problem"]
     defaults = {"project_name": literal(name)}
     if not problem(name, questions["_taken_slugs"].split()):
         defaults["project_slug"] = name
@@ -173,8 +177,8 @@ def origin(root: Path, url: str | None) -> dict[str, str | None]:
         revision = "HEAD"
         if not url and "origin" in git(root, "remote").split():
             url = git(root, "remote", "get-url", "origin").strip()
-    # A file that is committed holds no password or token.
-    url = re.sub(r"(?<=://)[^/@]*@", "", url) if url else None
+    if url:  # the file that holds it is committed
+        url = hook(root, "post_gen_project")["without_secrets"](url)
     return {"template": url, "commit": git(root, "rev-parse", revision).strip()}
 
 
