@@ -184,7 +184,7 @@ def origin(root: Path, url: str | None) -> dict[str, str | None]:
 
 def record(project: Path, variables: dict[str, Any], source: dict[str, Any]) -> None:
     """Write down what an update needs: the template, its revision, the answers."""
-    public = {k: v for k, v in variables.items() if not k.startswith("_")}
+    public = {k: v for k, v in sorted(variables.items()) if not k.startswith("_")}
     file = project / ".cruft.json"
     state = {"checkout": None, "context": {"cookiecutter": public}, "directory": None}
     if file.exists():  # the hook's own record, which lacks where this comes from
