@@ -80,8 +80,7 @@ def render_card(registry: Registry, version: Version, settings: Settings) -> str
 def main() -> None:
     """Write the card of the champion anew, or hold it against the champion."""
     parser = config_parser("Write the model card of the champion.")
-    text = "fail if the card is not the champion's"
-    parser.add_argument("--check", action="store_true", help=text)
+    parser.add_argument("--check", action="store_true", help="fail if it is another's")
     arguments = parser.parse_args()
     settings = settings_from(arguments)
     registry = Registry(settings)

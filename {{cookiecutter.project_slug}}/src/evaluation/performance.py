@@ -101,10 +101,8 @@ def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs
     if sha256_of(folder / "train.csv") != trained_on:  # after a new split
         problem = f"trained on other rows than {folder} holds now (test rows, too?)"
         raise DataError(f"{model_path}: {problem}; run `make train`")
-    if test_path.resolve() == (folder / "test.csv").resolve():
-        test = load_processed(settings, "test")  # only if as they were made
-    else:
-        test = read_rows(test_path, schema)
+    is_own = test_path.resolve() == (folder / "test.csv").resolve()  # as it was made
+    test = load_processed(settings, "test") if is_own else read_rows(test_path, schema)
     if sha256_of(test_path) == trained_on:
         problem = "the rows that the model was trained on; expected others"
         raise DataError(f"{test_path}: {problem}")

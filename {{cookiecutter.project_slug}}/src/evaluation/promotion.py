@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from src.data.schema import DataSchema
 from src.evaluation.audits import run_audits
 from src.evaluation.gate import Decision, decide
 from src.evaluation.metrics import Measurement, measure
@@ -99,6 +100,9 @@ def _measure_champion(
         return None, [], []
     try:
         pipeline, record = load_model(registry.fetch(champion))
+        needed = DataSchema.model_validate(record["schema"]).features
+        if absent := [name for name in needed if name not in inputs.test]:
+            raise DataError(f"they lack its columns {absent}")  # no gaps: it had them
         said = predict(pipeline, inputs.test, inputs.schema, settings)
     except (DataError, KeyError, ValueError) as error:  # it may need another column
         found = f"the champion cannot be measured on these rows: {error}"
