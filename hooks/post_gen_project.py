@@ -326,6 +326,13 @@ def without_secrets(url):
     return re.sub(r"(://[^/@:]*):[^/]*@", r"\1@", re.sub(web, r"\1\2\4", url))
 
 
+def published(folder):
+    """Return where others find what is checked out in a clone, None if nowhere."""
+    url = git(folder, "config", "remote.origin.url") or ""
+    pushed = git(folder, "branch", "--remotes", "--contains", "HEAD")
+    return url if pushed and re.match(r"\w+://|[^/\\]+@[^/\\]+:", url) else None
+
+
 def origin(folder, answers):
     """Return the text that says which template made this project, and of what answers.
 
@@ -345,7 +352,8 @@ def origin(folder, answers):
     # Cookiecutter works in a clone of its own where the template is named by a URL; the
     # first versions 2 do not say where they work.
     is_clone = answers.get("_repo_dir") != answers["_template"]
-    url = (git(folder, "config", "remote.origin.url") if is_clone else None) or folder
+    url = git(folder, "config", "remote.origin.url") if is_clone else published(folder)
+    url = url or folder
     told = {
         "template": without_secrets(url.strip()),
         "commit": top.strip(),

@@ -194,6 +194,18 @@ def test_of_a_template_by_url_the_url_is_known(template: Path, tmp_path: Path) -
     assert record(project)["commit"] == git(template, "rev-parse", "HEAD").strip()
 
 
+def test_of_a_template_in_a_clone_the_url_is_known_if_others_find_the_commit_there(
+    template: Path, tmp_path: Path
+) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", template.as_uri(), str(clone))
+    assert (
+        record(generate(clone, tmp_path / "made")[0])["template"] == template.as_uri()
+    )
+    renew(clone)
+    assert record(generate(clone, tmp_path / "mine")[0])["template"] == str(clone)
+
+
 @pytest.mark.parametrize(
     ("url", "kept"),
     [
