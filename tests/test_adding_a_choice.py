@@ -211,7 +211,11 @@ def test_followed_to_the_letter_all_is_green(
 ) -> None:
     template = take(tmp_path, STEPS)
     who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
-    for command in (["init"], ["add", "--all"], [*who, "commit", "--message", "All"]):
+    for command in (
+        ["init"],
+        ["add", "--all", "--force"],
+        [*who, "commit", "--message", "All"],
+    ):
         quiet = {"stdout": subprocess.DEVNULL}
         subprocess.run(["git", *command], cwd=template, check=True, **quiet)
     chosen = [f"not {name}" for name in ("adding_a_choice", *left_out)]
