@@ -473,8 +473,10 @@ def kept(folder, answers, existing):
     output = tempfile.mkdtemp(prefix="template-")
     try:
         fresh = render_afresh(folder, answers, output)
-    except Exception:  # whatever this Cookiecutter is like, the project is made
+    except Exception as error:  # whatever Cookiecutter this is, the project is made
         shutil.rmtree(output, ignore_errors=True)
+        why = f"{type(error).__name__}: {error}" if folder else "no template in sight"
+        print(f"Which files of yours differ could not be found out ({why}).")
         return None, list(filter(need, owned))
     differing = []
     for path in owned:
@@ -505,10 +507,9 @@ def told_of_kept(paths, fresh):
         if fresh:
             pair = (os.path.join(fresh, path), os.path.abspath(path))
             lines.append("    git diff --no-index " + " ".join(map(shlex.quote, pair)))
-    last = "Which others differ could not be found out: the template is out of sight."
     if fresh:
-        last = f"Delete {os.path.dirname(fresh)} when you have compared them."
-    return "\n".join([*lines, last])
+        lines.append(f"Delete {os.path.dirname(fresh)} when you have compared them.")
+    return "\n".join(lines)
 
 
 def main():

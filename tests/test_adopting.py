@@ -256,6 +256,28 @@ def test_where_nothing_can_be_rendered_afresh_it_is_said_what_files_need(
     }
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"), [(None, "no template in sight"), ("gone", "gone")]
+)
+def test_where_kept_files_cannot_be_compared_it_is_said_and_nothing_is_left(
+    folder: str | None,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "README.md").write_text("Mine.\n")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    answers = {"project_slug": "adopted"}
+    assert POST.kept(folder, answers, {"README.md"}) == (None, [])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("Which files of yours differ could not be found out (")
+    assert why in line
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_of_files_that_were_overwritten_nothing_is_said(tmp_path: Path) -> None:
     assert adopt(tmp_path, "a setuptools project", "--overwrite-if-exists") == ""
     assert (tmp_path / "adopted/pyproject.toml").read_text() != PYPROJECT

@@ -101,11 +101,15 @@ def read_record(project: Path) -> dict[str, Any]:
 
 def given_answers() -> dict[str, str]:
     """Return question -> answer of what is answered otherwise from now on."""
+    usage = 'ANSWERS are question=answer, as in ANSWERS="serving=none ci=none"'
     try:
         given = shlex.split(os.environ.get("ANSWERS", ""))
-        return dict(answer.split("=", 1) for answer in given)  # type: ignore[misc]
-    except ValueError:
-        sys.exit('ANSWERS are question=answer, as in ANSWERS="serving=none ci=none"')
+    except ValueError:  # a quote that is not closed
+        sys.exit(usage)
+    pairs = [answer.partition("=") for answer in given]
+    if not all(sign for _, sign, _ in pairs):
+        sys.exit(usage)
+    return {question: answer for question, _, answer in pairs}
 
 
 def render(

@@ -64,7 +64,7 @@ def row_model(schema: DataSchema) -> type[BaseModel]:
 def body_type(row: type[BaseModel], max_rows: int) -> Any:
     """Return the type of a body: one row, or a list of them."""
     limits = Field(min_length=1, max_length=max_rows)
-    many = list[row]  # type: ignore[valid-type]  # of run time
+    many = list[row]  # type: ignore[valid-type]  # made at run time
     # What is wrong is then said of the one or the other, not of both.
     return Annotated[
         Annotated[row, Tag("row")] | Annotated[many, limits, Tag("rows")],

@@ -35,7 +35,7 @@ def predict(
 ) -> bytes:
     """Answer a table in the format ``given`` with one in the format ``wanted``;
     InvalidTable if it is none, or has no rows, more than ``limit``, or wrong values."""
-    rows = TypeAdapter(list[row])  # type: ignore[valid-type]  # of run time
+    rows = TypeAdapter(list[row])  # type: ignore[valid-type]  # made at run time
     answers: list[Row] = []
     try:
         names, chunks = _open(body, given)
