@@ -23,6 +23,8 @@ def main() -> None:
     parser.add_argument("--model-path", type=Path, help=text)
     text = "the reason, for the history"
     parser.add_argument("--why", default="promotion", help=text)
+    text = "why the model passes if the champion cannot be measured on these rows"
+    parser.add_argument("--over-champion", metavar="WHY", help=text)
     for option, text in (
         ("--dry-run", "decide, and change no registry"),
         ("--override", "promote even if a rule does not hold; the history says so"),
@@ -42,6 +44,7 @@ def main() -> None:
         arguments.why,
         override=arguments.override,
         dry_run=arguments.dry_run,
+        over_champion=arguments.over_champion,
     )
     print("\n".join(said(outcome)))
     if outcome.promoted:

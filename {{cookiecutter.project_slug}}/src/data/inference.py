@@ -2,7 +2,8 @@
 
 It errs on the side of accepting the next delivery of the same data. A column that no
 model can learn from (constant, empty, an identifier) or that gives the target away is
-ignored, with the reason in its description.
+ignored, with the reason in its description. Rows of one customer, say, or in order of
+time are to be split accordingly.
 """
 
 import math
@@ -30,6 +31,13 @@ MIN_ROWS_TO_JUDGE = 20
 IDENTIFIER_SHARE = 0.9  # of distinct values, from which text identifies the row
 NAMED_IDENTIFIER_SHARE = 0.5  # the same for whole numbers in a column called an id
 IDENTIFIER_NAME = re.compile(r"(^|[\W_])(id|uuid|guid)$|(^|[\W_a-z])(Id|ID)$")
+GROUP_NAME = re.compile(
+    IDENTIFIER_NAME.pattern
+    + r"|(?i:(^|[\W_])(customer|client|user|member|person|patient|subject|student|"
+    r"employee|account|session|household|device|vehicle))$"
+)
+MIN_GROUPS = 50  # with fewer, a share of the groups is a poor share of the rows
+IN_ORDER = 0.9  # of the steps from row to row, from which a date is in order of time
 EXACT = 1e-5  # of the target's spread, within which a sum counts as the target
 
 # Leading zeros (00501), and digits too many for float64 to tell the numbers apart.
@@ -51,6 +59,14 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         raise DataError(f"{name}: no column {target!r} (data.target), perhaps {near}?")
     columns = {column: _infer_column(frame[column]) for column in frame.columns}
     columns[target] = _infer_target(frame[target], name, task)
+    group = _group_column(frame, {n: columns[n].type for n in columns if n != target})
+    time = _time_column(frame, columns, group)
+    if time:  # the test rows are later ones, of those that are known, too
+        text = "Says when a row was: the last ones are test rows (time_columns)."
+        columns[time] = columns[time].model_copy(update={"description": text})
+    elif group:
+        reason = "rows of one value are all test rows, or none is (group_column)"
+        columns[group] = _ignored(columns[group], reason)
     features = [name for name, column in columns.items() if column.role == "feature"]
     if task == "classification":
         reason = "each of its values stands for one class of the target"
@@ -63,8 +79,13 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
     elif not features:
         reasons = {n: c.description for n, c in columns.items() if c.role == "ignored"}
         raise DataError(f"{name}: no column to predict {target!r} from: {reasons}")
-    description = f"Inferred from {len(frame)} rows."
-    return DataSchema(name=name, description=description, columns=columns)
+    return DataSchema(
+        name=name,
+        description=f"Inferred from {len(frame)} rows.",
+        group_column=None if time else group,
+        time_columns=[time] if time else [],
+        columns=columns,
+    )
 
 
 def detect_type(column: Column) -> tuple[ColumnType, list[str]]:
@@ -183,6 +204,32 @@ def _reason_to_ignore(column: Column, kind: ColumnType) -> str:
         if share == 1 and numbers.max() - numbers.min() + 1 == len(numbers):
             return "it numbers the rows"
     return ""
+
+
+def _group_column(frame: pd.DataFrame, kinds: dict[str, ColumnType]) -> str | None:
+    """Return what says whose a row is, by its name and as its values repeat, if any;
+    the one with fewest values."""
+    counts: dict[str, int] = {}
+    for name, kind in kinds.items():
+        if kind in ("integer", "category") and GROUP_NAME.search(name):
+            counts[name] = as_text(frame[name]).nunique()
+    usable = {n: c for n, c in counts.items() if MIN_GROUPS <= c <= len(frame) / 2}
+    return min(usable, key=usable.__getitem__, default=None)
+
+
+def _time_column(
+    frame: pd.DataFrame, columns: dict[str, ColumnSchema], group: str | None
+) -> str | None:
+    """Return a date that the rows are in order of, or that each group has once."""
+    for name in (name for name, column in columns.items() if column.type == "date"):
+        dates = as_dates(frame[name], columns[name].format)
+        if dates.isna().any() or dates.nunique() < MIN_ROWS_TO_JUDGE:
+            continue
+        steps = dates.diff().dropna().dt.total_seconds()
+        in_order = max((steps >= 0).mean(), (steps <= 0).mean()) >= IN_ORDER
+        if in_order or (group and not frame[[group, name]].duplicated().any()):
+            return name
+    return None
 
 
 def _renames(column: Column, target: Column) -> bool:

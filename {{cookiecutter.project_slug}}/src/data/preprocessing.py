@@ -6,28 +6,26 @@ Nothing is fitted here: what depends on the values of many rows (imputation, enc
 scaling) belongs to the model, which sees the training rows only.
 """
 
-import math
 from csv import QUOTE_NONNUMERIC
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from src.data.columns import dates_as_text, to_schema_types
 from src.data.dictionary import write_dictionary
 from src.data.ingestion import raw_file, read_table
 from src.data.schema import DataSchema, load_schema
+from src.data.splitting import Parts, last_moment, split_rows
 from src.data.validation import validate
 from src.utils.cli import config_parser, run, settings_from
-from src.utils.config import Settings, SplitSettings
-from src.utils.errors import ConfigError, DataError, reported
+from src.utils.config import PreprocessingSettings, Settings
+from src.utils.errors import ConfigError, DataError
 from src.utils.files import atomic_path, read_json, sha256_of, write_json
 
 MANIFEST_NAME = "manifest.json"
-Parts = tuple[pd.DataFrame, pd.DataFrame]  # training rows, test rows
 CONFIG_KEY = "config/pipeline_config.yaml: preprocessing"
+FEW_ROWS = 30  # of a class, with which its figures are a guess
 
 
 def preprocess(settings: Settings) -> dict[str, Any]:
@@ -45,49 +43,52 @@ def preprocess(settings: Settings) -> dict[str, Any]:
     valid = validate(source, raw, schema, settings)
     write_dictionary(settings.data.dictionary_path, schema, raw)
     del raw  # from here on the typed rows are enough
-    labelled = valid[valid[schema.target].notna()]
-    rows, by = labelled, rules.drop_duplicates
-    if by:  # ignored columns count: equal people with different numbers are two people
-        keys = by if isinstance(by, list) else None
-        _check_columns("drop_duplicates", keys or [], rows)
-        rows = rows.drop_duplicates(keys)
-    train, test = split_rows(rows, schema.target, rules.split, settings.seed)
+    parts, removed = divide(valid, schema, rules, settings.seed)
     files = {}
-    for name, part in (("train.csv", train), ("test.csv", test)):
+    for name, part in zip(("train.csv", "test.csv"), parts, strict=True):
         _write_csv(part, schema, folder / name)
         files[name] = {"sha256": sha256_of(folder / name), "rows": len(part)}
+    few = {}  # classes that the test rows say little about
+    if settings.task == "classification":
+        labels = sorted(pd.concat(parts)[schema.target].unique())
+        counts = parts[1][schema.target].value_counts().reindex(labels, fill_value=0)
+        few = {label: int(n) for label, n in counts.items() if n < FEW_ROWS}
     manifest = {
         "source": source.name,
         "source_sha256": sha256_of(source),
         "schema_sha256": sha256_of(schema_path),
         "preprocessing": rules.model_dump(mode="json"),
         "seed": settings.seed,
-        "removed": {
-            "duplicates": len(labelled) - len(rows),
-            "without_target": len(valid) - len(labelled),
-        },
-        "repeated": int(rows.duplicated().sum()),
+        "split_by": schema.split_by,
+        "trained_until": last_moment(parts[0], schema),
+        "few_test_rows": few,
+        "removed": removed,
+        "repeated": int(pd.concat(parts).duplicated().sum()),
         "files": files,
     }
     write_json(folder / MANIFEST_NAME, manifest)
     return manifest
 
 
-def split_rows(
-    frame: pd.DataFrame, target: str, split: SplitSettings, seed: int
-) -> Parts:
-    """Divide typed rows into training and test rows, each in the order they have."""
-    if split.method == "time":
-        return _split_by_time(frame, split)
-    advice = "merge or remove rare classes, or set its method to random"
-    with reported((ValueError,), f"{CONFIG_KEY}.split does not suit the rows", advice):
-        train, test = train_test_split(
-            np.arange(len(frame)),
-            test_size=split.test_size,
-            random_state=seed,
-            stratify=frame[target] if split.method == "stratified" else None,
-        )
-    return frame.iloc[np.sort(train)], frame.iloc[np.sort(test)]
+def divide(
+    rows: pd.DataFrame, schema: DataSchema, rules: PreprocessingSettings, seed: int
+) -> tuple[Parts, dict[str, int]]:
+    """Return the training and test rows among typed rows, with their index, and how
+    many rows are neither, by reason."""
+    labelled = rows[rows[schema.target].notna()]
+    kept, by = labelled, rules.drop_duplicates
+    if by:  # ignored columns count: equal people with different numbers are two people
+        keys = by if isinstance(by, list) else None
+        if unknown := [name for name in keys or [] if name not in rows.columns]:
+            problem = f"found {unknown}, expected columns of {list(rows.columns)}"
+            raise ConfigError(f"{CONFIG_KEY}.drop_duplicates: {problem}")
+        kept = labelled.drop_duplicates(keys)
+    train, test = split_rows(kept, schema, rules.split, seed)
+    removed = {"duplicates": len(labelled) - len(kept)}
+    removed["without_target"] = len(rows) - len(labelled)
+    if rules.split.gap:
+        removed["in_gap"] = len(kept) - len(train) - len(test)
+    return (train, test), removed
 
 
 def load_processed(settings: Settings, part: Literal["train", "test"]) -> pd.DataFrame:
@@ -119,27 +120,6 @@ def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
     return rows
 
 
-def _check_columns(key: str, names: list[str], rows: pd.DataFrame) -> None:
-    if unknown := [name for name in names if name not in rows.columns]:
-        problem = f"found {unknown}, expected columns of {list(rows.columns)}"
-        raise ConfigError(f"{CONFIG_KEY}.{key}: {problem}")
-
-
-def _split_by_time(frame: pd.DataFrame, split: SplitSettings) -> Parts:
-    """Return the earlier rows and the later ones; one moment is never in both."""
-    names = split.time_columns
-    _check_columns("split.time_columns", names, frame)
-    cut = len(frame) - math.ceil(split.test_size * len(frame))
-    if names:  # else the rows are in order of time
-        frame = frame.sort_values(names, kind="stable", na_position="first")
-        starts = np.flatnonzero(~frame.duplicated(names))  # of each moment
-        cut = int(starts[starts <= cut].max(initial=0))
-    if cut == 0:
-        problem = "no row is earlier than the test set, nothing is left to train on"
-        raise DataError(f"{CONFIG_KEY}.split: {problem}; make test_size smaller")
-    return frame.iloc[:cut], frame.iloc[cut:]
-
-
 def _write_csv(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
     """Write the used columns so that ``to_schema_types`` reads them back."""
     written = frame[schema.used].copy()
@@ -160,7 +140,10 @@ def main() -> None:
     settings = settings_from(config_parser(__doc__).parse_args())
     manifest = preprocess(settings)
     train, test = (file["rows"] for file in manifest["files"].values())
-    print(f"{settings.paths.processed}: {train} training, {test} test rows")
+    by = manifest["split_by"]
+    print(f"{settings.paths.processed}: {train} training, {test} test rows, by {by}")
+    for label, count in manifest["few_test_rows"].items():
+        print(f"class {label!r}: {count} test rows, too few to be sure of its figures")
     counts = manifest["removed"].items()
     print("left out:", ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts))
     if repeated := manifest["repeated"]:

@@ -35,14 +35,19 @@ TARGET_TYPES: dict[Task, tuple[ColumnType, ...]] = {
 HEADER = """\
 # The data contract. Review it, correct it, commit it; src/data/schema.py reads it.
 #
-# sensitive    beside columns: a list of those whose groups are reported on
-# type         integer, number, category, boolean, date
-# role         feature (if not said), target, ignored
-# format       how dates are written (strptime); ISO 8601 if not said
-# max_missing  the share of rows without a value that is still acceptable
-# unique       no value occurs twice
-# min, max     the limits of numbers and dates, themselves allowed
-# values       the allowed values of a category
+# Beside columns:
+# sensitive     a list of those whose groups are reported on
+# group_column  rows with one value of it are all test rows, or none is
+# time_columns  a list of those that say when a row was: the last are the test rows
+#
+# Of each column:
+# type          integer, number, category, boolean, date
+# role          feature (if not said), target, ignored
+# format        how dates are written (strptime); ISO 8601 if not said
+# max_missing   the share of rows without a value that is still acceptable
+# unique        no value occurs twice
+# min, max      the limits of numbers and dates, themselves allowed
+# values        the allowed values of a category
 """
 
 
@@ -77,6 +82,8 @@ class DataSchema(Section):
     name: str
     description: str = ""
     sensitive: list[str] = []
+    group_column: str | None = None
+    time_columns: list[str] = []
     columns: dict[str, ColumnSchema]
 
     @model_validator(mode="after")
@@ -86,9 +93,24 @@ class DataSchema(Section):
             raise ValueError(f"one column with role target is needed, not {targets}")
         if not self.features:
             raise ValueError("at least one column with role feature is needed")
-        if unknown := [name for name in self.sensitive if name not in self.columns]:
-            raise ValueError(f"sensitive names columns that do not exist: {unknown}")
+        if unknown := [name for name in self._named if name not in self.columns]:
+            raise ValueError(f"columns that do not exist are named: {unknown}")
+        kinds = {name: self.columns[name].type for name in self.time_columns}
+        if {*kinds.values()} - {"integer", "number", "date"}:
+            raise ValueError(f"time_columns are numbers or dates, not {kinds}")
         return self
+
+    @property
+    def split_by(self) -> str:
+        """What test rows are told by, in words."""
+        if self.time_columns:
+            return f"time ({', '.join(self.time_columns)})"
+        return f"group ({self.group_column})" if self.group_column else "row"
+
+    @property
+    def _named(self) -> list[str]:
+        groups = [self.group_column] if self.group_column else []
+        return [*self.sensitive, *groups, *self.time_columns]
 
     @property
     def target(self) -> str:
@@ -102,8 +124,8 @@ class DataSchema(Section):
 
     @property
     def used(self) -> list[str]:
-        """The columns of processed rows: evaluation needs the sensitive ones, too."""
-        used = {self.target, *self.features, *self.sensitive}
+        """The columns of processed rows: features, target, and those named above."""
+        used = {self.target, *self.features, *self._named}
         return [name for name in self.columns if name in used]
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from src.evaluation.metrics import METRICS, Measurement, primary_metric
+from scipy.stats import norm
+
+from src.evaluation.metrics import METRICS, Measurement, Score, primary_metric
 from src.evaluation.performance import Audit, Evaluation, Rule, improvement
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
@@ -48,12 +50,13 @@ class Decision(NamedTuple):
 
 def decide(
     challenger: Evaluation,
-    champion: Measurement | None,
+    pair: Sequence[Measurement],
     audits: Sequence[Audit],
     settings: Settings,
 ) -> Decision:
     """Hold a challenger to ``gate`` of the settings, the rules of its audits, and the
-    champion on the same rows, if there is one; ConfigError for an unknown metric."""
+    champion: a ``pair``, if there is one, is how good both are on rows that neither was
+    trained on. ConfigError for an unknown metric."""
     gate, model, verdict = settings.gate, challenger.model, challenger.verdict
     known = [*model.scores, *model.undefined]
     for key in ("thresholds", "slice_floors"):
@@ -62,9 +65,11 @@ def decide(
             raise ConfigError(f"config/pipeline_config.yaml: gate.{key}: {problem}")
     rules = [_limit(name, "", model, limit) for name, limit in gate.thresholds.items()]
     found = "not shown to be better" if verdict == "unclear" else verdict
+    if verdict == "unclear" and challenger.improvement:
+        found += _needed(model.rows, challenger.improvement, 0, settings)
     rules.append(Rule("Against the baseline", found, "better", verdict == "better"))
-    if champion is not None:
-        rules.append(_not_worse(model, champion, settings))
+    if pair:
+        rules.append(_not_worse(pair[0], pair[1], settings))
     notes = []
     for name, limit in gate.slice_floors.items():
         unmeasured = []
@@ -102,9 +107,30 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     name, _ = primary_metric(settings.task)
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(model, champion, settings)
-    if gain is None or gain.low is None:
-        return Rule(label, "no interval on these rows", "an interval", False)
+    if gain is None or gain.low is None or gain.high is None:
+        found = f"no interval: {model.rows} rows"
+        expected = f"at least {settings.evaluation.min_slice_rows}, of all classes"
+        return Rule(label, found, expected, False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
+    if gain.low < -margin <= gain.high:
+        found += _needed(model.rows, gain, margin, settings)
     expected = f"lower end at least {-margin:.4g}"
     return Rule(label, found, expected, gain.low >= -margin)
+
+
+def _needed(rows: int, gain: Score, margin: float, settings: Settings) -> str:
+    """Say how many rows would show the gain, or that there is none beyond the margin.
+
+    With a power of 80 %: the interval is narrower by the root of the rows, and its end
+    must be 0.84 standard errors away from the limit (Cohen, "Statistical Power Analysis
+    for the Behavioral Sciences", 1988, chapter 1).
+    """
+    distance = margin or gain.value
+    if gain.low is None or distance <= 0:
+        return ""
+    z = norm.ppf((1 + settings.evaluation.confidence) / 2)
+    half = (gain.value - gain.low) * (1 + norm.ppf(0.8) / z)
+    needed = rows * (half / distance) ** 2
+    whose = "a model as good as the champion" if margin else "a gain of this size"
+    return f"; too few rows to tell: {whose} needs about {float(f'{needed:.2g}'):,.0f}"

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.util import hash_pandas_object
 from sklearn.metrics import precision_recall_fscore_support
 
 from src.data.columns import Column
@@ -152,6 +153,18 @@ def predict(
     both = target.to_numpy(dtype=object), said.astype(object)
     classes = tuple(map(str, pipeline.classes_))
     return Predictions(settings.task, *both, probabilities, classes)
+
+
+def near_training(inputs: Inputs) -> dict[str, float]:
+    """Return which shares of the test rows are near a training row: equal to one in all
+    features, and of a group that has one."""
+    parts, schema = (inputs.test, inputs.train), inputs.schema
+    test, train = (hash_pandas_object(p[schema.features], index=False) for p in parts)
+    shares = {"equal in all features": float(test.isin(train).mean())}
+    if name := schema.group_column:
+        known = inputs.test[name].isin(inputs.train[name].dropna())
+        shares[f"same {name}"] = float(known.mean())
+    return shares
 
 
 def improvement(

@@ -3,21 +3,24 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from src.data.columns import to_schema_types
+from src.data.ingestion import raw_file, read_table
+from src.data.preprocessing import divide
 from src.data.schema import DataSchema
+from src.data.splitting import later_than
 from src.evaluation.audits import run_audits
 from src.evaluation.gate import Decision, decide
 from src.evaluation.metrics import Measurement, measure
 from src.evaluation.model_card import check_owner, write_card
-from src.evaluation.performance import Inputs, Rule, evaluate, load_inputs, predict
+from src.evaluation.performance import Evaluation, Inputs, Rule
+from src.evaluation.performance import evaluate, load_inputs, predict
 from src.evaluation.report import write_report
 from src.models.artifact import load_model, load_record
 from src.models.registry import Registry, Version
 from src.tracking.tracker import add_to_run
-from src.utils.config import Settings
-from src.utils.errors import DataError
-from src.utils.files import write_json, write_text
-
-OTHER_ROWS = "The champion was trained on other rows, and test rows may be among them."
+from src.utils.config import PreprocessingSettings, Settings
+from src.utils.errors import DataError, ProjectError
+from src.utils.files import sha256_of, write_json, write_text
 
 
 class Outcome(NamedTuple):
@@ -34,8 +37,10 @@ def promote(
     why: str,
     override: bool = False,
     dry_run: bool = False,
+    over_champion: str | None = None,
 ) -> Outcome:
     """Make a model the champion if it passes the gate, or with ``override`` anyhow.
+    ``over_champion`` is why, if need be, it passes without a comparison.
 
     Writes the decision to ``gate.json``, ``gate.md`` and the report; unless it is a
     ``dry_run`` also to the registry and the run that made the model, and the model card
@@ -51,8 +56,21 @@ def promote(
     inputs = load_inputs(model_path, settings.paths.processed / "test.csv", settings)
     evaluation = evaluate(inputs, settings)
     audits = run_audits(inputs, evaluation.predictions, settings)
-    theirs, rules, notes = _measure_champion(registry, champion, inputs, settings)
-    decision = decide(evaluation, theirs, audits, settings)
+    pair: list[Measurement] = []
+    rules, notes = [], []
+    if champion:
+        try:
+            pair, note = _compare(registry, champion, inputs, evaluation, settings)
+        except ProjectError as error:
+            note = f"Not compared with version {champion.number}: {error}."
+            if over_champion is None:
+                expected = "a comparison, or --over-champion WHY"
+                rules.append(Rule("Against the champion", note, expected, False))
+            else:
+                why = f"{why}, over the champion: {over_champion}"
+                note = f"{note} Decided by hand: {over_champion}."
+        notes.append(note)
+    decision = decide(evaluation, pair, audits, settings)
     decision.rules.extend(rules)
     decision.notes.extend(notes)
     content = write_report(evaluation, audits, inputs, settings, decision)
@@ -91,22 +109,42 @@ def roll_back(settings: Settings, why: str) -> tuple[Version, Version]:
     return versions
 
 
-def _measure_champion(
-    registry: Registry, champion: Version | None, inputs: Inputs, settings: Settings
-) -> tuple[Measurement | None, list[Rule], list[str]]:
-    """Return how good the champion is on the test rows, or the rule that fails as it
-    cannot be said, and what a reader should know besides."""
-    if champion is None:
-        return None, [], []
-    try:
-        pipeline, record = load_model(registry.fetch(champion))
-        needed = DataSchema.model_validate(record["schema"]).features
-        if absent := [name for name in needed if name not in inputs.test]:
-            raise DataError(f"they lack its columns {absent}")  # no gaps: it had them
-        said = predict(pipeline, inputs.test, inputs.schema, settings)
-    except (DataError, KeyError, ValueError) as error:  # it may need another column
-        found = f"the champion cannot be measured on these rows: {error}"
-        name = f"Against version {champion.number}"
-        return None, [Rule(name, found, "a comparison", False)], []
-    ours, theirs = (of["data"]["files"]["train.csv"] for of in (inputs.record, record))
-    return measure(said, settings), [], [] if ours == theirs else [OTHER_ROWS]
+def _compare(
+    registry: Registry,
+    champion: Version,
+    inputs: Inputs,
+    evaluation: Evaluation,
+    settings: Settings,
+) -> tuple[list[Measurement], str]:
+    """Return how good model and champion are on the test rows that neither was trained
+    on, each with its own columns of them, and how many these are; else DataError."""
+    pipeline, record = load_model(registry.fetch(champion))
+    data, ours, source = record["data"], inputs.record["data"], raw_file(settings)
+    if sha256_of(source) != ours["source_sha256"]:
+        raise DataError(f"{source} is not what the model was trained on; `make data`")
+    if "trained_until" not in data:
+        raise DataError("an older version of this code divided its rows")
+    schema, raw = DataSchema.model_validate(record["schema"]), read_table(source)
+    needed = {inputs.schema.target, *schema.used} - {*schema.sensitive}
+    if absent := sorted({schema.target, *needed} - {*raw.columns}):
+        raise DataError(f"the rows lack its columns {absent}")
+    (_, test), _ = divide(
+        to_schema_types(raw, inputs.schema),
+        inputs.schema,
+        settings.preprocessing,
+        settings.seed,
+    )
+    rows = to_schema_types(raw, schema)
+    if data["trained_until"]:
+        rows = rows[later_than(data["trained_until"], rows[schema.time_columns])]
+    else:
+        rules = PreprocessingSettings.model_validate(data["preprocessing"])
+        rows = divide(rows, schema, rules, data["seed"])[0][1]
+    unseen = test.index.isin(rows.index)
+    if not unseen.any():
+        raise DataError("it was trained on all test rows")
+    rows = rows.loc[test.index[unseen]].assign(**{schema.target: test[schema.target]})
+    theirs = predict(pipeline, rows, schema, settings)
+    pair = [measure(p, settings) for p in (evaluation.predictions.take(unseen), theirs)]
+    of = f"{len(rows)} of {len(test)} test rows, which neither was trained on"
+    return pair, f"Measured beside the champion on {of}."

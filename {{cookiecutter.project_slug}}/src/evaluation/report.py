@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from src.evaluation.gate import Decision
 from src.evaluation.metrics import METRICS, Measurement, Predictions, primary_metric
 from src.evaluation.performance import Audit, Evaluation, Inputs, SliceResult
+from src.evaluation.performance import near_training
 from src.utils import visualization as draw
 from src.utils.config import PROJECT_ROOT, Settings
 from src.utils.files import sha256_of, write_json, write_text
@@ -110,6 +111,8 @@ def summarise(
             "test_file": file,
             "test_sha256": sha256_of(path),
             "test_rows": evaluation.model.rows,
+            "split_by": data["split_by"],
+            "near_training": near_training(inputs),
         },
     }
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from pandas import DataFrame, Series
 from tqdm import tqdm
 
+from src.data.splitting import Keys
 from src.evaluation.metrics import primary_metric
 from src.models.base import BaseModel
 from src.training.validation import Scores, cross_validate, make_folds, summarise
@@ -30,6 +31,7 @@ class TrainingStrategy(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.keys = Keys()  # what holds the training rows together in the folds
         self.fold_scores: list[Scores] = []  # where the strategy measures them
         self.search: dict[str, Any] | None = None  # where the strategy makes one
 
@@ -55,7 +57,7 @@ class CrossValidationStrategy(TrainingStrategy):
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        folds = make_folds(self.settings, y_train)
+        folds = make_folds(self.settings, y_train, self.keys)
         self.fold_scores = cross_validate(model, X_train, y_train, folds, **kwargs)
         return model.fit(X_train, y_train, **kwargs)
 
@@ -80,8 +82,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
-        folds = make_folds(self.settings, y_train)
-        with self._study((X_train, y_train, kwargs)) as study:
+        folds = make_folds(self.settings, y_train, self.keys)
+        with self._study((X_train, y_train, self.keys, kwargs)) as study:
             done = sum(trial.state.is_finished() for trial in study.trials)
             for number in tqdm(range(done, self.settings.search.trials), "search"):
                 # A trial follows from its number and the finished ones alone: what a

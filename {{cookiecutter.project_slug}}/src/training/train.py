@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 from src.data.columns import example_row
 from src.data.preprocessing import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
+from src.data.splitting import row_keys
 from src.features.creation import create_features, feature_columns
 from src.features.transformation import fitted_steps
 from src.models.artifact import save_model
@@ -56,6 +57,7 @@ class ModelTrainer(ModelTrainingTemplate):
                 f"one value in the target column {self.schema.target!r} of the rows"
             )
             raise DataError(f"{problem}; expected at least two to tell apart")
+        self.strategy.keys = row_keys(data, self.schema)
         self.rows = data[self.schema.features]
         features = create_features(self.rows, feature_columns(self.schema))
         path = self.settings.paths.data / "features" / "train.parquet"
@@ -81,7 +83,7 @@ class ModelTrainer(ModelTrainingTemplate):
             raise ConfigError(f"training.decision_threshold: {problem}; use default")
         trained = self.strategy.train(model, X, y)
         if tuned:
-            folds = make_folds(self.settings, y)
+            folds = make_folds(self.settings, y, self.strategy.keys)
             search = TunedThresholdClassifierCV(trained.clone().pipeline, cv=folds)
             what = "training.decision_threshold: found 'tuned', which no fold can tell"
             with reported((ValueError,), what, "set it to default"):

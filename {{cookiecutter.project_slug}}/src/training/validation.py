@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame, Series
-from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold
+from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit
 
+from src.data.splitting import CONFIG_KEY, Keys, train_end
 from src.evaluation.metrics import Predictions, compute_metrics
 from src.models.base import BaseModel
 from src.utils.config import Settings
@@ -18,25 +20,42 @@ Scores: TypeAlias = dict[str, float]
 Folds: TypeAlias = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
-def make_folds(settings: Settings, y: Series) -> Folds:
+def make_folds(settings: Settings, y: Series, keys: Keys = Keys()) -> Folds:
     """Divide the training rows, whose target is ``y``, into folds.
 
-    If they were split by time, each fold predicts rows later than those it is fitted
-    to; else the seed decides, and each fold gets its share of every label, if it can.
+    In order of time, each fold predicts moments later than those it is fitted to; else
+    the seed decides, groups stay whole, and each fold gets its share of every label, if
+    it can.
     """
     folds, seed = settings.training.folds, settings.seed
-    in_order = settings.preprocessing.split.method == "time"
-    needed = folds + 1 if in_order else folds
-    if len(y) < needed:
-        problem = f"{len(y)} training rows are too few for training.folds {folds}"
+    found = len(y) if keys.blocks is None else keys.blocks.nunique()
+    needed = folds if keys.times is None else folds + 1
+    if found < needed:
+        what = "rows" if keys.blocks is None else "groups or moments of rows"
+        problem = f"{found} training {what} are too few for training.folds {folds}"
         advice = f"expected at least {needed}, or the strategy standard"
         raise DataError(f"{problem}; {advice}")
-    splitter: Any = KFold(folds, shuffle=True, random_state=seed)
-    if in_order:
-        splitter = TimeSeriesSplit(folds)
-    elif settings.task == "classification" and y.value_counts().min() >= folds:
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(y)), y.to_numpy(dtype=object)))
+    if keys.times is not None:
+        return _folds_in_time(keys.times, settings)
+    kind: Any = KFold if keys.blocks is None else GroupKFold
+    if settings.task == "classification" and y.value_counts().min() >= folds:
+        kind = StratifiedKFold if keys.blocks is None else StratifiedGroupKFold
+    splitter, labels = kind(folds, shuffle=True, random_state=seed), y.to_numpy(object)
+    return list(splitter.split(np.zeros(len(y)), labels, keys.blocks))
+
+
+def _folds_in_time(times: DataFrame, settings: Settings) -> Folds:
+    """Return folds of whole moments, each with all rows before it to be fitted to."""
+    starts = np.flatnonzero(~times.duplicated())  # of each moment
+    ends, gap, folds = [*starts[1:], len(times)], settings.preprocessing.split.gap, []
+    for _, predict in TimeSeriesSplit(settings.training.folds).split(starts):
+        start, stop = starts[predict[0]], ends[predict[-1]]
+        end = train_end(times, start, gap)
+        if end == 0:
+            problem = f"{gap:g} leaves a fold no rows to be fitted to"
+            raise DataError(f"{CONFIG_KEY}.gap: {problem}; make it smaller")
+        folds.append((np.arange(end), np.arange(start, stop)))
+    return folds
 
 
 def cross_validate(

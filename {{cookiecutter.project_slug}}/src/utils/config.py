@@ -53,9 +53,8 @@ class DataSettings(Section):
 
 
 class SplitSettings(Section):
-    method: Literal["stratified", "random", "time"] = "random"
     test_size: float = Field(default=0.2, gt=0, lt=1)
-    time_columns: list[str] = []
+    gap: float = Field(default=0, ge=0)
 
 
 class PreprocessingSettings(Section):

@@ -28,7 +28,7 @@ def test_an_export_is_kept_with_the_model_that_it_answers_as(
     path = train_model(make_project(task, model=model))
 
     content, record = load_onnx(path)
-    assert record["export"]["rows"] == 240
+    assert record["export"]["rows"] == record["data"]["files"]["train.csv"]["rows"]
     assert record["export"]["max_difference"] < 1e-5
     described = onnxruntime.InferenceSession(content).get_modelmeta()
     assert '"signed up: month"' in described.custom_metadata_map["features"]
@@ -47,4 +47,6 @@ def test_an_export_that_answers_otherwise_is_left_out_with_the_figures(
         monkeypatch.setattr(export, "_run", lambda *given: run(*given) + wrong)
         content, record = export.make_export(pipeline, rows)
         assert content is None and record is not None
-        assert record["reason"].startswith("on 240 rows the largest difference")
+        assert record["reason"].startswith(
+            f"on {len(rows)} rows the largest difference"
+        )

@@ -12,9 +12,9 @@ TRUTH = np.random.default_rng(0).random(400) < 0.4
 NAMES = np.array(["no", "yes"], dtype=object)
 
 
-def classifier(noise: float, rows: int = 400) -> Predictions:
+def classifier(noise: float, rows: int = 400, seed: int = 1) -> Predictions:
     """Return the predictions of a classifier; the more noise, the worse it is."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     signal = (2.0 * TRUTH - 1) / noise + rng.normal(0, 1, 400)
     score = (1 / (1 + np.exp(-signal)))[:rows]
     labels, said = NAMES[TRUTH[:rows].astype(int)], NAMES[(score > 0.5).astype(int)]
@@ -35,8 +35,8 @@ def judged(
     model, baseline = measure(challenger, settings), measure(constant, settings)
     better = improvement(model, baseline, settings)
     evaluation = Evaluation(challenger, model, baseline, better, [], slices or [])
-    theirs = measure(champion, settings) if champion else None
-    return decide(evaluation, theirs, audits, settings)
+    pair = [model, measure(champion, settings)] if champion else []
+    return decide(evaluation, pair, audits, settings)
 
 
 def failed(decision: Decision) -> list[str]:
@@ -84,6 +84,18 @@ def test_a_challenger_must_not_be_worse_than_the_champion_by_more_than_the_margi
     assert failed(judged(settings, worse, champion=good)) == [rule]
     lenient = make_project(gate={"margin": 0.5})
     assert judged(lenient, worse, champion=good).passed
+
+
+def test_a_refusal_for_too_few_rows_says_how_many_would_do(
+    make_project: ProjectMaker,
+) -> None:
+    strict = make_project(gate={"margin": 0.001})
+    good, other = classifier(noise=1), classifier(noise=1, seed=2)
+    why = judged(strict, other, champion=good).why
+    assert "too few rows to tell: a model as good as the champion needs about" in why
+    assert "needs about" not in judged(strict, classifier(2), champion=good).why
+    few = judged(strict, classifier(1, rows=20), champion=classifier(1, rows=20)).why
+    assert "no interval: 20 rows, expected at least 30" in few
 
 
 def test_a_slice_below_its_floor_fails_and_a_small_one_is_named_as_not_measured(

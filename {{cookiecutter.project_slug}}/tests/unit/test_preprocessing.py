@@ -1,14 +1,17 @@
 """From raw rows to training and test rows: repeatable, disjoint, all or nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from src.data.ingestion import ingest
-from src.data.preprocessing import load_processed, preprocess, read_rows, split_rows
+from src.data.preprocessing import load_processed, preprocess, read_rows
+from src.data.schema import DataSchema
+from src.data.splitting import split_rows
 from src.utils.config import Settings, SplitSettings, Task
-from src.utils.errors import ConfigError, DataError
+from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring
 
@@ -20,11 +23,15 @@ def files_of(settings: Settings) -> dict[str, bytes]:
 
 
 def split(
-    frame: pd.DataFrame, method: str, test_size: float, *time_columns: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows divided by the method, with the target ``label``."""
-    content = {"method": method, "test_size": test_size, "time_columns": time_columns}
-    return split_rows(frame, "label", SplitSettings.model_validate(content), seed=0)
+    frame: pd.DataFrame, test_size: float = 0.2, gap: float = 0, **named: Any
+) -> tuple[list[int], list[int]]:
+    """Return the column ``n`` of training and of test rows; the target is ``label``."""
+    content: dict[str, Any] = {n: {"type": "number"} for n in frame}
+    content["label"] = {"type": "category", "role": "target"}
+    schema = DataSchema.model_validate({"name": "made", "columns": content, **named})
+    rows = frame.assign(label="a").astype({n: float for n in frame})
+    parts = split_rows(rows, schema, SplitSettings(test_size=test_size, gap=gap), 0)
+    return parts[0]["n"].tolist(), parts[1]["n"].tolist()
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -35,7 +42,7 @@ def test_every_row_is_in_one_set_and_reads_back_as_it_was(
     schema = bring(settings)
     preprocess(settings)
     train, test = load_processed(settings, "train"), load_processed(settings, "test")
-    assert (len(train), len(test)) == (240, 60)
+    assert len(train) + len(test) == 300 and 40 < len(test) < 80
     source = read_rows(Path(settings.data.source), schema)
     order = list(source.columns)
     pd.testing.assert_frame_equal(
@@ -60,15 +67,32 @@ def test_rows_that_repeat_another_are_data_unless_the_settings_tell_them_apart(
     assert manifest["repeated"] == max(3 - dropped, 0)
 
 
+def test_rows_that_are_added_or_come_in_another_order_move_no_other_row() -> None:
+    frame = pd.DataFrame({"n": range(1000)})
+    frame["x"] = frame["n"] % 7
+    test = set(split(frame)[1])
+    assert 150 < len(test) < 250
+    assert set(split(frame.sample(frac=1, random_state=1))[1]) == test
+    assert set(split(frame.head(600))[1]) == {n for n in test if n < 600}
+    assert set(split(frame, test_size=0.3)[1]) > test
+
+
+def test_a_group_is_in_one_set_alone() -> None:
+    frame = pd.DataFrame({"n": range(600)})
+    frame["owner"] = frame["n"] // 6
+    train, test = split(frame, group_column="owner")
+    assert len(train) + len(test) == 600 and 60 < len(test) < 180
+    assert not {n // 6 for n in train} & {n // 6 for n in test}
+
+
 def test_a_split_by_time_tests_on_later_moments_only() -> None:
     frame = pd.DataFrame({"n": range(10), "month": [2] * 6 + [1] * 4})
-    train, test = split(frame, "time", 0.2, "month")
-    assert (train["n"].tolist(), test["n"].tolist()) == ([6, 7, 8, 9], [*range(6)])
-    assert split(frame, "time", 0.3)[1]["n"].tolist() == [7, 8, 9]
-    with pytest.raises(DataError, match="nothing is left to train on"):
-        split(frame[:6], "time", 0.2, "month")
-    with pytest.raises(ConfigError, match=r"time_columns: found \['hour'\], expected"):
-        split(frame, "time", 0.3, "hour")
+    month: Any = {"time_columns": ["month"]}
+    assert split(frame, **month) == ([6, 7, 8, 9], [*range(6)])
+    assert split(frame, 0.3, time_columns=["n"]) == ([*range(7)], [7, 8, 9])
+    assert split(frame, 0.3, gap=2, time_columns=["n"])[0] == [*range(5)]
+    with pytest.raises(DataError, match="0 training and 6 test rows of 6; expected"):
+        split(frame[:6], **month)
 
 
 def test_processed_rows_are_refused_unless_they_are_the_last_finished_ones(

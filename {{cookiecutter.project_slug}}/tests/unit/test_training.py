@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from src.data.preprocessing import preprocess
+from src.data.splitting import Keys
 from src.models.artifact import load_model
 from src.models.factory import ModelFactory
 from src.training import train as train_module
@@ -24,14 +25,12 @@ X = pd.DataFrame(np.random.default_rng(0).normal(size=(ROWS, 2)), columns=["a", 
 LABELS = pd.Series(np.where(np.arange(ROWS) % 3 == 0, "rare", "usual"))
 NOISE = np.random.default_rng(1).normal(0, 3, ROWS)
 NUMBERS = X["a"] + X["b"] + NOISE
-IN_TIME = {"split": {"method": "time", "time_columns": ["signed up"]}}
 SPACE = {"linear": {"alpha": {"low": 0.001, "high": 1000, "log": True}}}
 
 
-def folds_of(y: pd.Series, folds: int, **sections: Any) -> Folds:
-    training = {"strategy": "cross_validation", "folds": folds}
-    settings = make_settings(Path(), "classification", training=training, **sections)
-    return make_folds(settings, y)
+def folds_of(y: pd.Series, folds: int, keys: Keys = Keys(), **split: Any) -> Folds:
+    sections = {"training": {"folds": folds}, "preprocessing": {"split": split}}
+    return make_folds(make_settings(Path(), "classification", **sections), y, keys)
 
 
 def test_every_row_is_predicted_once_and_never_by_a_model_that_knows_it() -> None:
@@ -43,10 +42,18 @@ def test_every_row_is_predicted_once_and_never_by_a_model_that_knows_it() -> Non
     assert shares == pytest.approx([1 / 3] * 5), "of a rare label, too"
 
 
-def test_in_order_of_time_later_rows_are_predicted_from_earlier_ones() -> None:
-    folds = folds_of(LABELS, 4, preprocessing=IN_TIME)
+def test_in_order_of_time_later_moments_are_predicted_from_earlier_ones() -> None:
+    day = np.arange(ROWS) // 4
+    times = pd.DataFrame({"day": day})
+    for gap in (0, 2):
+        folds = folds_of(LABELS, 4, Keys(times["day"], times), gap=gap)
+        assert all(day[fit].max() + gap < day[rows].min() for fit, rows in folds)
 
-    assert all(fit.max() < predicted.min() for fit, predicted in folds)
+
+def test_a_group_is_in_one_fold_alone() -> None:
+    groups = pd.Series(np.arange(ROWS) // 4)
+    for fit, rows in folds_of(LABELS, 4, Keys(groups)):
+        assert not set(groups[fit]) & set(groups[rows])
 
 
 @pytest.mark.parametrize(
