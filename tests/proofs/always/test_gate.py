@@ -24,7 +24,7 @@ def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> No
     assert [rule.found for rule in decision.rules] == [
         "not defined on these rows",
         "not shown to be better",
-        "no interval on these rows",
+        f"not defined on {len(one.y_true)} rows",
     ]
 
 

@@ -24,7 +24,6 @@ RECORD: dict[str, Any] = {
     "configuration": {
         "seed": 1,
         "model": {"params": {"C": 0.5}},
-        "preprocessing": {"split": {"method": "random"}},
     },
     "schema": {
         "name": "people",

@@ -17,7 +17,9 @@ from scripts.data_download import download
 from scripts.evaluation import evaluate_files
 from src.data import preprocessing
 from src.data.ingestion import ingest
-from src.data.preprocessing import load_processed, preprocess, read_rows, split_rows
+from src.data.preprocessing import load_processed, preprocess, read_rows
+from src.data.schema import DataSchema, write_schema
+from src.data.splitting import later_than, row_keys, split_rows
 from src.training.train import train
 from src.utils.config import PROJECT_ROOT, Settings, SplitSettings
 from src.utils.errors import ConfigError, DataError
@@ -56,9 +58,18 @@ def replace_source(settings: Settings, frame: pd.DataFrame) -> None:
     ingest(settings.data.source, settings.paths.data / "raw")
 
 
-def frame_of(count: int, **columns: list[str]) -> pd.DataFrame:
+def frame_of(count: int) -> pd.DataFrame:
     """Return typed rows that are numbered in the column ``n``."""
-    return pd.DataFrame({"n": np.arange(count, dtype="float64"), **columns})
+    return pd.DataFrame({"n": np.arange(count, dtype="float64"), "label": "a"})
+
+
+def schema_of(time_columns: list[str], **named: Any) -> DataSchema:
+    """Return the schema of such rows, with a column of their owners."""
+    columns: Any = {"n": {"type": "number"}, "label": {"type": "category"}}
+    columns["label"]["role"] = "target"
+    columns["owner"] = {"type": "category", "role": "ignored"}
+    content = {"name": "made", "columns": columns, "time_columns": time_columns}
+    return DataSchema.model_validate(content | named)
 
 
 def test_the_same_inputs_give_the_same_bytes(make_project: ProjectMaker) -> None:
@@ -131,23 +142,74 @@ def test_dates_in_a_format_of_their_own_survive_being_written(
     assert set(column) <= set(days)
 
 
-def test_a_stratified_split_keeps_the_shares_of_the_classes() -> None:
-    frame = frame_of(100, label=["a"] * 80 + ["b"] * 20)
-    split = SplitSettings(method="stratified", test_size=0.25)
-    _, test = split_rows(frame, "label", split, seed=0)
-    assert test["label"].value_counts().to_dict() == {"a": 20, "b": 5}
+@pytest.mark.parametrize("time_columns", [[], ["n"]])
+def test_one_row_cannot_be_divided(time_columns: list[str]) -> None:
+    with pytest.raises(DataError, match="preprocessing.split: .* rows of 1; expected"):
+        split_rows(frame_of(1), schema_of(time_columns), SplitSettings(), seed=0)
 
 
-def test_a_class_of_one_row_cannot_be_stratified() -> None:
-    frame = frame_of(10, label=["a"] * 9 + ["b"])
-    with pytest.raises(DataError, match="least populated .* set its method to random"):
-        split_rows(frame, "label", SplitSettings(method="stratified"), seed=0)
+def test_rows_without_a_group_stand_for_themselves() -> None:
+    rows = frame_of(400)
+    rows["owner"] = [None if n % 2 else f"o{n // 40}" for n in range(400)]
+    schema = schema_of([], group_column="owner")
+    train, test = split_rows(rows, schema, SplitSettings(test_size=0.5), seed=3)
+    for_themselves = test[test["owner"].isna()]
+    assert 60 < len(for_themselves) < 140
+    assert not {*train["owner"].dropna()} & {*test["owner"].dropna()}
+    keys = row_keys(rows, schema)
+    assert keys.blocks is not None and keys.blocks.nunique() == 10 + 200
 
 
-@pytest.mark.parametrize("method", ["random", "time"])
-def test_one_row_cannot_be_divided(method: Any) -> None:
-    with pytest.raises(DataError, match="preprocessing.split"):
-        split_rows(frame_of(1), "label", SplitSettings(method=method), seed=0)
+def test_equal_rows_are_divided_like_others_and_stay_where_they_are() -> None:
+    rows = frame_of(1).loc[[0] * 500].reset_index(drop=True)
+    train, test = split_rows(rows, schema_of([]), SplitSettings(), seed=0)
+    assert 60 < len(test) < 140
+    again = split_rows(rows.head(300), schema_of([]), SplitSettings(), seed=0)[1]
+    assert set(again.index) == {n for n in test.index if n < 300}
+
+
+def test_another_seed_makes_other_test_rows() -> None:
+    rows = frame_of(500)
+    tests = [split_rows(rows, schema_of([]), SplitSettings(), s)[1] for s in (1, 2)]
+    both = {*tests[0]["n"]} & {*tests[1]["n"]}
+    assert len(both) < len(tests[0]) / 2
+
+
+def test_a_gap_in_days_is_left_out_and_counted(make_project: ProjectMaker) -> None:
+    settings = make_project(rows=100, preprocessing={"split": {"gap": 5}})
+    schema = bring(settings).model_copy(update={"time_columns": ["signed up"]})
+    write_schema(schema, settings.data.schema_path)
+    manifest = preprocess(settings)
+    assert manifest["removed"]["in_gap"] == 5
+    assert manifest["trained_until"] == ["2024-03-15T00:00:00"]
+    assert manifest["split_by"] == "time (signed up)"
+    train, test = load_processed(settings, "train"), load_processed(settings, "test")
+    assert (test["signed up"].min() - train["signed up"].max()).days == 6
+    assert (later_than(manifest["trained_until"], test[["signed up"]])).all()
+    assert not (later_than(manifest["trained_until"], train[["signed up"]])).any()
+
+
+def test_a_moment_of_several_columns_is_later_by_the_first_that_differs() -> None:
+    times = pd.DataFrame({"day": [1, 2, 2, 3], "hr": [9, 4, 5, 0]})
+    assert later_than([2, 4], times).tolist() == [False, False, True, True]
+
+
+def test_a_class_with_few_test_rows_is_named(
+    make_project: ProjectMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = make_project(rows=800)
+    frame = pd.read_csv(settings.data.source)
+    frame.loc[:20, "outcome"] = "rare"
+    frame.to_csv(settings.data.source, index=False)
+    bring(settings)
+    monkeypatch.setattr(preprocessing, "settings_from", lambda _: settings)
+    monkeypatch.setattr("sys.argv", ["preprocessing.py"])
+    preprocessing.main()
+    said = capsys.readouterr().out
+    assert "class 'rare': " in said and "too few to be sure" in said
+    assert "class 'no': " not in said and "test rows, by row" in said
 
 
 def test_a_failed_run_leaves_nothing_to_be_taken_for_its_result(
@@ -196,7 +258,7 @@ def test_the_commands_say_what_they_did_and_what_comes_next(
         module.main()
         said[module] = capsys.readouterr().out
     assert "next: python src/data/preprocessing.py" in said[data_download]
-    assert "48 training, 12 test rows" in said[preprocessing]
+    assert "48 training, 12 test rows, by time (signed up)\n" in said[preprocessing]
     assert "0 duplicates, 0 without target" in said[preprocessing]
     assert "next: python src/training/train.py" in said[preprocessing]
 
@@ -240,5 +302,5 @@ def check_what_is_left(settings: Settings, whole: dict[str, set[bytes]]) -> None
             load_processed(settings, "train")
         return
     train, test = (load_processed(settings, part) for part in ("train", "test"))
-    assert (len(train), len(test)) == (320, 80)
+    assert len(train) + len(test) == 400
     assert len(pd.concat([train, test]).drop_duplicates()) == 400

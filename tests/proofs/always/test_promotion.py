@@ -1,21 +1,28 @@
 """What else becomes of a challenger; the team's own tests have the rest."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from scripts import promote as command
-from src.evaluation import promotion
+from src.data.preprocessing import preprocess
+from src.data.schema import DataSchema, write_schema
+from src.evaluation import promotion, report
 from src.evaluation.gate import Decision
 from src.evaluation.performance import Rule
 from src.evaluation.model_card import card_path, check_owner
-from src.evaluation.promotion import Outcome, roll_back
+from src.evaluation.promotion import Outcome, promote, roll_back
 from src.models.registry import Registry, Version
+from src.training.train import ModelTrainer, train
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import bring, make_frame
 from tests.unit.test_promotion import champion, project, promoted, trained
 
 __all__ = ["project", "trained"]  # fixtures
@@ -29,38 +36,134 @@ def test_a_dry_run_decides_and_changes_no_registry(project: Settings) -> None:
     assert Registry(project).history() == [] and not card_path(project).exists()
 
 
-def test_a_champion_of_other_rows_is_compared_with_a_note(
-    project: Settings, monkeypatch: pytest.MonkeyPatch
+class Team:
+    """Brings rows, trains on them, and promotes the model if it may be."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def decide(
+        self,
+        frame: pd.DataFrame,
+        ignored: tuple[str, ...] = (),
+        over_champion: str | None = None,
+        **named: object,
+    ) -> Decision:
+        """Return the decision; ``named`` is what the schema has beside columns."""
+        settings = self.settings
+        frame.to_csv(settings.data.source, index=False)
+        content = bring(settings).model_dump() | named
+        columns = content["columns"]
+        content["columns"] = {n: columns[n] for n in columns if n in frame}
+        for name in ignored:
+            content["columns"][name]["role"] = "ignored"
+        schema = DataSchema.model_validate(content)
+        write_schema(schema, settings.data.schema_path)
+        preprocess(settings)
+        train(settings)
+        model = settings.paths.models / "latest_model.joblib"
+        outcome = promote(model, settings, "new", over_champion=over_champion)
+        assert outcome.decision is not None
+        return outcome.decision
+
+
+@pytest.fixture
+def team(
+    make_project: ProjectMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Team:
+    monkeypatch.setattr(promotion, "run_audits", lambda *_: [])
+    monkeypatch.setattr(report, "to_svg", lambda _: "<svg/>")  # drawing takes long
+    (tmp_path / "intended_use.md").write_text("To test.\n", "utf-8")
+    return Team(make_project(registry={"cards": tmp_path}))
+
+
+def test_a_champion_is_not_asked_about_rows_that_it_was_trained_on(
+    team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    promoted(project, "first")
-    load = promotion.load_model
+    frame, asked = make_frame("classification", 900), []
+    known: list[set[tuple[Any, ...]]] = []
+    predict, fit = promotion.predict, ModelTrainer.preprocess
 
-    def changed(path: Path) -> Any:
-        pipeline, record = load(path)
-        record["data"]["files"]["train.csv"]["sha256"] = "other"
-        return pipeline, record
+    def spy_predict(pipeline: object, rows: pd.DataFrame, *others: Any) -> Any:
+        asked.append({*rows[["income", "age", "signed up"]].itertuples(index=False)})
+        return predict(pipeline, rows, *others)
 
-    monkeypatch.setattr(promotion, "load_model", changed)
-    decision = promoted(project, "equal", dry_run=True).decision
-    assert decision is not None and "test rows may be among them" in decision.notes[0]
+    def spy_fit(self: ModelTrainer, rows: pd.DataFrame) -> Any:
+        known.append({*rows[["income", "age", "signed up"]].itertuples(index=False)})
+        return fit(self, rows)
+
+    monkeypatch.setattr(promotion, "predict", spy_predict)
+    monkeypatch.setattr(ModelTrainer, "preprocess", spy_fit)
+    team.decide(frame.head(800))
+    decision = team.decide(
+        frame.sample(frac=1, random_state=3)
+    )  # grown, in another order
+    assert decision.passed
+    (rows,) = asked
+    assert rows and not any(rows & of for of in known)
+    note = next(n for n in decision.notes if n.startswith("Measured beside"))
+    assert f"on {len(rows)} of {len(rows)} test rows" in note
 
 
-def test_a_champion_without_a_column_of_the_rows_is_no_comparison(
-    project: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_champion_with_another_seed_is_asked_about_the_rows_that_neither_knows(
+    team: Team,
 ) -> None:
-    promoted(project, "first")
-    load = promotion.load_model
+    frame = make_frame("classification", 900)
+    team.decide(frame)
+    team.settings = team.settings.model_copy(update={"seed": 1})
+    decision = team.decide(frame)
+    (note,) = decision.notes
+    found = re.search(r"on ([0-9]+) of ([0-9]+) test rows", note)
+    assert found and 0 < int(found[1]) < 0.4 * int(found[2])
 
-    def other_column(path: Path) -> Any:
-        pipeline, record = load(path)
-        # It may have gaps; to fill all of it with them would make the champion worse.
-        record["schema"]["columns"]["gone"] = {"type": "number", "max_missing": 1.0}
-        return pipeline, record
 
-    monkeypatch.setattr(promotion, "load_model", other_column)
-    decision = promoted(project, "equal", dry_run=True).decision
-    assert decision is not None and not decision.passed
-    assert "they lack its columns ['gone']" in decision.why
+def test_a_champion_is_measured_by_the_columns_that_it_takes(team: Team) -> None:
+    frame = make_frame("classification", 900)
+    first = team.decide(frame)
+    decision = team.decide(frame, ignored=("income", "member"))
+    assert first.passed and not decision.passed
+    found = re.search("ROC AUC against the champion: (-[0-9.]+)", decision.why)
+    # Blank columns would have made the champion as bad as the model without them.
+    assert found and float(found[1]) < -0.1
+
+
+@pytest.mark.parametrize("why", [None, "the supplier dropped the column"])
+def test_a_champion_whose_column_is_gone_asks_for_a_decision(
+    team: Team, why: str | None
+) -> None:
+    frame = make_frame("classification", 900)
+    team.decide(frame)
+    decision = team.decide(frame.drop(columns="age"), over_champion=why)
+    assert decision.passed is (why is not None)
+    assert "Not compared with version 1: the rows lack its columns ['age']." in (
+        decision.notes[0]
+    )
+    event = Registry(team.settings).history()[-1]
+    assert event.action == ("promote" if why else "reject")
+    said = "over the champion: the supplier" if why else "or --over-champion WHY"
+    assert said in event.why
+
+
+def test_by_time_a_champion_is_asked_about_what_came_after_its_rows(
+    team: Team,
+) -> None:
+    frame = make_frame("classification", 1200)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(1200), "D")
+    frame["signed up"] = days.strftime("%Y-%m-%d")
+    by_time = {"time_columns": ["signed up"]}
+    team.decide(frame.head(1000), **by_time)  # trained on 800
+    decision = team.decide(frame, **by_time)  # tested on the last 240
+    assert "beside the champion on 240 of 240 test rows" in decision.notes[0]
+
+
+def test_a_champion_that_knows_all_test_rows_is_no_comparison(team: Team) -> None:
+    frame = make_frame("classification", 600)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(600), "D")
+    frame["signed up"] = days.strftime("%Y-%m-%d")
+    team.decide(frame, time_columns=["signed up"])  # trained on 480
+    decision = team.decide(frame.head(400), time_columns=["signed up"])
+    assert not decision.passed
+    assert "it was trained on all test rows" in decision.why
 
 
 def test_a_decision_that_cannot_be_recorded_says_what_was_done(
@@ -100,7 +203,7 @@ def test_a_champion_that_cannot_be_measured_is_no_comparison(
     monkeypatch.setattr(Registry, "fetch", fetch)
     decision = promoted(project, "equal", dry_run=True).decision
     assert decision is not None and not decision.passed
-    assert "cannot be measured on these rows: gone" in decision.why
+    assert "Not compared with version 1: gone." in decision.why
 
 
 def test_without_the_words_of_the_owner_nothing_changes(project: Settings) -> None:
@@ -145,7 +248,7 @@ def test_the_command_says_what_became_of_the_model_and_fails_for_a_refusal(
         (Outcome(passed, False, None), "--dry-run", 0, "would pass the gate; nothing"),
         (Outcome(refused, False, None), "--dry-run", 1, "A note.\n\nthe model would n"),
     ):
-        asked: dict[str, bool] = {}
+        asked: dict[str, Any] = {}
         monkeypatch.setattr(
             command, "promote", lambda *_, **how: asked.update(how) or outcome
         )
@@ -156,4 +259,5 @@ def test_the_command_says_what_became_of_the_model_and_fails_for_a_refusal(
         except SystemExit as error:
             ended = error.code
         assert ended == status and said in capsys.readouterr().out
+        assert asked.pop("over_champion") is None
         assert asked == {k: k[:3] in options for k in ("override", "dry_run")}

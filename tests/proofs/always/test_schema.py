@@ -48,7 +48,7 @@ def test_a_faulty_schema_is_refused_in_one_line(
         ("columns: {y: {type: date, role: target}}", "at least one column"),
         (
             "sensitive: [z]\ncolumns: {x: {type: date}, y: {type: date, role: target}}",
-            "sensitive names columns that do not exist: ['z']",
+            "columns that do not exist are named: ['z']",
         ),
     ],
 )

@@ -14,6 +14,7 @@ from src.data.inference import infer_schema
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema
 from src.features.transformation import fitted_steps
+from src.data.splitting import Keys
 from src.models.artifact import load_model, load_record, record_path
 from src.models.base import BaseModel
 from src.models.factory import MODEL_TYPES, ModelFactory
@@ -100,11 +101,11 @@ def test_a_threshold_is_tuned_between_two_classes_only(
 def test_a_threshold_that_a_fold_of_one_class_cannot_tell_is_refused(
     make_project: ProjectMaker,
 ) -> None:
-    split = {"split": {"method": "time", "time_columns": ["signed up"]}}
-    training = {"decision_threshold": "tuned", "folds": 3}
-    settings = make_project(training=training, preprocessing=split)
+    settings = make_project(training={"decision_threshold": "tuned", "folds": 3})
     frame = make_frame("classification").assign(outcome=["a"] * 250 + ["b"] * 50)
-    trainer = ModelTrainer(settings, make_schema("classification"))
+    by_time = {"time_columns": ["signed up"]}
+    schema = make_schema("classification").model_copy(update=by_time)
+    trainer = ModelTrainer(settings, schema)
 
     with pytest.raises(DataError, match="decision_threshold.*set it to default") as e:
         trainer.train(trainer.build_model(), trainer.preprocess(frame))
@@ -173,16 +174,35 @@ def test_a_label_with_fewer_rows_than_folds_is_no_obstacle() -> None:
     assert not hasattr(model.estimator, "coef_"), "it is copies that are fitted"
 
 
-@pytest.mark.parametrize(
-    ("rows", "split"),
-    [(4, {}), (5, {"split": {"method": "time", "time_columns": ["signed up"]}})],
-)
-def test_fewer_rows_than_folds_are_refused(rows: int, split: dict[str, Any]) -> None:
-    settings = make_settings(Path(), "classification", preprocessing=split)
+def keys_of(what: str | None, rows: int) -> Keys:
+    """Return what holds the first rows together, two by two, if anything."""
+    pairs = pd.Series(np.arange(rows) // 2)
+    return Keys(pairs if what else None, pairs.to_frame() if what == "times" else None)
 
-    with pytest.raises(DataError, match=f"{rows} training rows are .*folds 5; .* "):
-        make_folds(settings, LABELS.head(rows))
-    assert make_folds(settings, LABELS.head(rows + 1))
+
+@pytest.mark.parametrize(
+    ("rows", "what", "said"),
+    [
+        (4, None, "4 training rows"),
+        (8, "groups", "4 .*rows"),
+        (10, "times", "5 .*rows"),
+    ],
+)
+def test_fewer_rows_than_folds_are_refused(
+    rows: int, what: str | None, said: str
+) -> None:
+    settings = make_settings(Path(), "classification")
+
+    with pytest.raises(DataError, match=f"{said} are .*folds 5; expected at least"):
+        make_folds(settings, LABELS.head(rows), keys_of(what, rows))
+    assert make_folds(settings, LABELS.head(rows + 2), keys_of(what, rows + 2))
+
+
+def test_a_gap_that_leaves_a_fold_nothing_to_learn_from_is_refused() -> None:
+    split = {"split": {"gap": 9}}
+    settings = make_settings(Path(), "classification", preprocessing=split)
+    with pytest.raises(DataError, match="split.gap: 9 leaves a fold no rows"):
+        make_folds(settings, LABELS.head(20), keys_of("times", 20))
 
 
 def test_what_is_not_possible_keeps_the_model_that_is_there(

@@ -108,9 +108,8 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(model, champion, settings)
     if gain is None or gain.low is None or gain.high is None:
-        found = f"no interval: {model.rows} rows"
-        expected = f"at least {settings.evaluation.min_slice_rows}, of all classes"
-        return Rule(label, found, expected, False)
+        expected = f"an interval, on at least {settings.evaluation.min_slice_rows} rows"
+        return Rule(label, f"not defined on {model.rows} rows", expected, False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
     if gain.low < -margin <= gain.high:
@@ -133,4 +132,5 @@ def _needed(rows: int, gain: Score, margin: float, settings: Settings) -> str:
     half = (gain.value - gain.low) * (1 + norm.ppf(0.8) / z)
     needed = rows * (half / distance) ** 2
     whose = "a model as good as the champion" if margin else "a gain of this size"
-    return f"; too few rows to tell: {whose} needs about {float(f'{needed:.2g}'):,.0f}"
+    about = f"{float(f'{needed:.2g}'):,.0f} rows"
+    return f"; too few rows to tell: {whose} needs about {about}"

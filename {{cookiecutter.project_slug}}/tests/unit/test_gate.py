@@ -89,13 +89,13 @@ def test_a_challenger_must_not_be_worse_than_the_champion_by_more_than_the_margi
 def test_a_refusal_for_too_few_rows_says_how_many_would_do(
     make_project: ProjectMaker,
 ) -> None:
-    strict = make_project(gate={"margin": 0.001})
-    good, other = classifier(noise=1), classifier(noise=1, seed=2)
-    why = judged(strict, other, champion=good).why
+    settings, model = make_project(), classifier(noise=1)
+    why = judged(settings, model, champion=classifier(noise=1, seed=4)).why
     assert "too few rows to tell: a model as good as the champion needs about" in why
-    assert "needs about" not in judged(strict, classifier(2), champion=good).why
-    few = judged(strict, classifier(1, rows=20), champion=classifier(1, rows=20)).why
-    assert "no interval: 20 rows, expected at least 30" in few
+    worse = judged(settings, classifier(noise=3), champion=model).why
+    assert "against the champion" in worse and "too few" not in worse
+    few = judged(settings, classifier(1, rows=20), champion=classifier(1, rows=20)).why
+    assert "not defined on 20 rows, expected an interval, on at least 30" in few
 
 
 def test_a_slice_below_its_floor_fails_and_a_small_one_is_named_as_not_measured(
