@@ -24,8 +24,8 @@ CONFIG_KEY = "config/pipeline_config.yaml: preprocessing.split"
 
 
 class Keys(NamedTuple):
-    """What holds rows together: the number of its group or its moment, for each row;
-    moments in order, with the columns that say so. Both None if each is by itself."""
+    """What holds rows together: the number of its group for each row, or of its day (or
+    number of the first column) where ``times`` are in order; None if each is alone."""
 
     blocks: "Column | None" = None
     times: pd.DataFrame | None = None
@@ -33,15 +33,18 @@ class Keys(NamedTuple):
 
 def row_keys(rows: pd.DataFrame, schema: DataSchema) -> Keys:
     """Return what holds typed rows of ``split_rows`` together."""
-    if schema.time_columns:
-        times = rows[schema.time_columns]
-        return Keys((~times.duplicated()).cumsum(), times)
-    if schema.group_column:
-        groups = as_text(rows[schema.group_column])
-        alone = pd.Series(np.arange(-len(rows), 0), rows.index)  # without a group
-        numbers = pd.Series(pd.factorize(groups)[0], rows.index)
-        return Keys(numbers.where(groups.notna(), alone))
-    return Keys()
+    times = rows[schema.time_columns] if schema.time_columns else None
+    if times is not None:
+        names = times.iloc[:, 0]
+        names = names.dt.normalize() if is_datetime64_any_dtype(names) else names
+    elif schema.group_column:
+        names = as_text(rows[schema.group_column])
+    else:
+        return Keys()
+    codes, found = pd.factorize(names)
+    alone = codes < 0  # without a group
+    codes[alone] = np.arange(len(found), len(found) + alone.sum())
+    return Keys(pd.Series(codes, rows.index), times)
 
 
 def split_rows(

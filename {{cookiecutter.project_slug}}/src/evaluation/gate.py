@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from scipy.stats import norm
 
-from src.evaluation.metrics import METRICS, Measurement, Score, primary_metric
+from src.evaluation.metrics import METRICS, MIN_BLOCKS, Measurement, Score
+from src.evaluation.metrics import primary_metric
 from src.evaluation.performance import Audit, Evaluation, Rule, improvement
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
@@ -108,7 +109,8 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(model, champion, settings)
     if gain is None or gain.low is None or gain.high is None:
-        expected = f"an interval, on at least {settings.evaluation.min_slice_rows} rows"
+        rows = settings.evaluation.min_slice_rows
+        expected = f"an interval; it needs {rows} rows, {MIN_BLOCKS} groups or days"
         return Rule(label, f"not defined on {model.rows} rows", expected, False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"

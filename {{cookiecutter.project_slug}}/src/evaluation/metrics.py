@@ -1,7 +1,8 @@
 """Metrics of predictions, with bootstrap confidence intervals for those that decide."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from src.utils.config import Settings, Task
 Floats = NDArray[np.float64]
 
 SAMPLE_ROWS = 20_000  # of a bootstrap sample, at most
+MAX_DRAWN = 2_000_000  # rows in all samples, from which on there are fewer of these
+MIN_BLOCKS = 10  # with fewer groups or days, samples of them tell little
 ONE_CLASS = "all rows are of one class"
 CONSTANT_TARGET = "the target is the same in all rows"
 
@@ -24,6 +27,7 @@ class Predictions:
     """What a model said about rows whose target is known.
 
     Probabilities have shape (rows, classes); of two classes, the second is positive.
+    Blocks number the groups or days, whose rows are alike: what varies is those.
     """
 
     task: Task
@@ -31,12 +35,14 @@ class Predictions:
     y_pred: NDArray[Any]
     probabilities: Floats | None = None
     classes: tuple[str, ...] = ()
+    blocks: NDArray[np.intp] | None = None
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Return the predictions for ``rows``: a mask, or positions."""
         chosen = None if self.probabilities is None else self.probabilities[rows]
-        y_true, y_pred = self.y_true[rows], self.y_pred[rows]
-        return Predictions(self.task, y_true, y_pred, chosen, self.classes)
+        blocks = None if self.blocks is None else self.blocks[rows]
+        both = self.y_true[rows], self.y_pred[rows]
+        return Predictions(self.task, *both, chosen, self.classes, blocks)
 
 
 class Metric(NamedTuple):
@@ -179,24 +185,33 @@ def interval(sampled: Floats, settings: Settings) -> tuple[float | None, float |
 def _bootstrap(
     name: str, coded: Predictions, value: float, settings: Settings
 ) -> Floats:
-    """Return a metric, which is ``value`` of all rows, in samples of them.
+    """Return a metric, which is ``value`` of all rows, in samples of them, or of the
+    blocks of rows (Davison and Hinkley, "Bootstrap Methods", 1997, section 3.8); NaN if
+    the blocks are too few.
 
     Of more than ``SAMPLE_ROWS`` rows so many are drawn, and the deviations scaled: the
     m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n
-    observations", 1997).
+    observations", 1997). Many rows need fewer samples.
     """
-    rows, random = len(coded.y_true), np.random.default_rng(settings.seed)
-    size, samples = min(rows, SAMPLE_ROWS), settings.evaluation.bootstrap_samples
-    drawn = (coded.take(random.integers(rows, size=size)) for _ in range(samples))
-    sampled = np.array([_functions(sample)[name]() for sample in drawn])
-    return np.asarray(value + np.sqrt(size / rows) * (sampled - value))
+    rows, random = np.arange(len(coded.y_true)), np.random.default_rng(settings.seed)
+    blocks = rows if coded.blocks is None else coded.blocks
+    names, block = np.unique(blocks, return_inverse=True)
+    if (count := len(names)) < MIN_BLOCKS and blocks is not rows:
+        return np.array([np.nan])
+    size = ceil(min(1, SAMPLE_ROWS / len(rows)) * count)
+    samples = min(settings.evaluation.bootstrap_samples, MAX_DRAWN // len(rows) + 200)
+    drawn = (random.integers(count, size=size) for _ in range(samples))
+    times = (np.bincount(chosen, minlength=count)[block] for chosen in drawn)
+    parts = (coded.take(np.repeat(rows, often)) for often in times)
+    sampled = np.array([_functions(part)[name]() for part in parts])
+    return np.asarray(value + np.sqrt(size / count) * (sampled - value))
 
 
 def encode(p: Predictions) -> Predictions:
     """Return predictions with labels as their positions among the classes, to which
     labels that only the rows or only the model know are added."""
     if p.task == "regression":
-        return Predictions(p.task, p.y_true.astype(float), p.y_pred.astype(float))
+        return replace(p, y_true=p.y_true.astype(float), y_pred=p.y_pred.astype(float))
     unknown = {*pd.unique(p.y_true), *pd.unique(p.y_pred)} - {*p.classes}
     classes = pd.Index([*p.classes, *sorted(unknown)], dtype=object)
     both = (pd.Index(y, dtype=object) for y in (p.y_true, p.y_pred))
@@ -204,4 +219,5 @@ def encode(p: Predictions) -> Predictions:
     given = p.probabilities
     if given is not None:
         given = np.pad(given, ((0, 0), (0, len(unknown))))
-    return Predictions(p.task, y_true, y_pred, given, tuple(classes))
+    coded = replace(p, y_true=y_true, y_pred=y_pred, probabilities=given)
+    return replace(coded, classes=tuple(classes))

@@ -11,6 +11,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from src.data.columns import Column
 from src.data.preprocessing import load_processed, read_rows
 from src.data.schema import ColumnType, DataSchema, load_schema
+from src.data.splitting import row_keys
 from src.evaluation import metrics
 from src.evaluation.metrics import Measurement, Predictions, Score, measure
 from src.models.artifact import Record, load_model
@@ -145,14 +146,17 @@ def predict(
 ) -> Predictions:
     """Return what ``pipeline`` predicts for typed rows, beside their target."""
     target, said = rows[schema.target], np.asarray(pipeline.predict(rows))
+    keys = row_keys(rows, schema).blocks
+    blocks = None if keys is None else keys.to_numpy()
     if settings.task == "regression":
-        return Predictions("regression", target.to_numpy(dtype=np.float64), said)
+        both = target.to_numpy(dtype=np.float64), said
+        return Predictions("regression", *both, blocks=blocks)
     probabilities = None
     if hasattr(pipeline, "predict_proba"):
         probabilities = np.asarray(pipeline.predict_proba(rows), dtype=np.float64)
     both = target.to_numpy(dtype=object), said.astype(object)
     classes = tuple(map(str, pipeline.classes_))
-    return Predictions(settings.task, *both, probabilities, classes)
+    return Predictions(settings.task, *both, probabilities, classes, blocks)
 
 
 def near_training(inputs: Inputs) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Promotion: a challenger is measured beside the champion, and decided on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,8 +120,8 @@ def _compare(
     """Return how good model and champion are on the test rows that neither was trained
     on, each with its own columns of them, and how many these are; else DataError."""
     pipeline, record = load_model(registry.fetch(champion))
-    data, ours, source = record["data"], inputs.record["data"], raw_file(settings)
-    if sha256_of(source) != ours["source_sha256"]:
+    data, source = record["data"], raw_file(settings)
+    if sha256_of(source) != inputs.record["data"]["source_sha256"]:
         raise DataError(f"{source} is not what the model was trained on; `make data`")
     if "trained_until" not in data:
         raise DataError("an older version of this code divided its rows")
@@ -143,8 +144,9 @@ def _compare(
     unseen = test.index.isin(rows.index)
     if not unseen.any():
         raise DataError("it was trained on all test rows")
-    rows = rows.loc[test.index[unseen]].assign(**{schema.target: test[schema.target]})
+    rows, ours = rows.loc[test.index[unseen]], evaluation.predictions.take(unseen)
     theirs = predict(pipeline, rows, schema, settings)
-    pair = [measure(p, settings) for p in (evaluation.predictions.take(unseen), theirs)]
+    theirs = replace(theirs, y_true=ours.y_true, blocks=ours.blocks)  # to be paired
+    pair = [measure(predictions, settings) for predictions in (ours, theirs)]
     of = f"{len(rows)} of {len(test)} test rows, which neither was trained on"
     return pair, f"Measured beside the champion on {of}."

@@ -28,10 +28,12 @@ def make_folds(settings: Settings, y: Series, keys: Keys = Keys()) -> Folds:
     it can.
     """
     folds, seed = settings.training.folds, settings.seed
-    found = len(y) if keys.blocks is None else keys.blocks.nunique()
-    needed = folds if keys.times is None else folds + 1
+    found, needed, what = len(y), folds, "rows"
+    if keys.times is not None:
+        found, needed, what = len(keys.times.drop_duplicates()), folds + 1, "moments"
+    elif keys.blocks is not None:
+        found, what = keys.blocks.nunique(), "groups"
     if found < needed:
-        what = "rows" if keys.blocks is None else "groups or moments of rows"
         problem = f"{found} training {what} are too few for training.folds {folds}"
         advice = f"expected at least {needed}, or the strategy standard"
         raise DataError(f"{problem}; {advice}")

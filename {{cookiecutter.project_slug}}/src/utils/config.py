@@ -72,7 +72,7 @@ class EvaluationSettings(Section):
     slices: list[str] = []
     min_slice_rows: int = Field(default=30, ge=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    bootstrap_samples: int = Field(default=200, ge=10)
+    bootstrap_samples: int = Field(default=1000, ge=10)
 
 
 class ModelSettings(Section):
