@@ -51,11 +51,9 @@ def create_features(
     absent = [n for n, c in columns.items() if n not in frame and not c.optional]
     if absent:
         raise DataError(f"columns {absent} not found; expected {list(columns)}")
-    missing = pd.Series(None, index=frame.index, dtype="object")
-    features = {}
+    given, features = frame.reindex(columns=list(columns)), {}
     for name, column in columns.items():
-        given = frame[name] if name in frame else missing
-        values = convert(given, column.type, column.format)
+        values = convert(given[name], column.type, column.format)
         if column.type == "date":
             codes, dates = pd.factorize(values)  # each date once; -1 is missing
             parts = np.array([date_parts(date) for date in (*dates, None)])[codes]
