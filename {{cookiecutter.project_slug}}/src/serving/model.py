@@ -96,21 +96,19 @@ def _onnx(content: bytes, features: Sequence[str], schema: DataSchema) -> Run:
     session = onnxruntime.InferenceSession(content, options)
     dates = [name for name in schema.features if schema.columns[name].type == "date"]
     inputs = list(zip(session.get_inputs(), features, strict=True))
-    texts = [(i.name, f) for i, f in inputs if i.type == "tensor(string)"]
-    numbers = [(i.name, f) for i, f in inputs if i.type != "tensor(string)"]
     outputs = [session.get_outputs()[-1].name]
 
     def run(rows: Sequence[Row]) -> Matrix:
         for name in dates:
             keys = [f"{name}: {part}" for part in DATE_PARTS]
             rows = [r | dict(zip(keys, date_parts(r[name]), strict=True)) for r in rows]
-        feeds = {
-            given: np.array([[row[name] or ""] for row in rows], dtype=object)
-            for given, name in texts
-        } | {  # None becomes NaN
-            given: np.array([[row[name]] for row in rows], dtype=np.float32)
-            for given, name in numbers
-        }
+        feeds = {}
+        for given, name in inputs:
+            if given.type == "tensor(string)":
+                values = np.array([[row[name] or ""] for row in rows], dtype=object)
+            else:  # None becomes NaN
+                values = np.array([[row[name]] for row in rows], dtype=np.float32)
+            feeds[given.name] = values
         found: Matrix = session.run(outputs, feeds)[0]
         return found if found.shape[1] > 1 else found.ravel()
 
