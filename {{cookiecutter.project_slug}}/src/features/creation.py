@@ -29,11 +29,8 @@ class FeatureColumn(NamedTuple):
 
 def feature_columns(schema: DataSchema) -> dict[str, FeatureColumn]:
     """Return the columns that features are made of, in the order of the schema."""
-    return {
-        name: FeatureColumn(column.type, column.format, column.max_missing > 0)
-        for name, column in schema.columns.items()
-        if column.role == "feature"
-    }
+    used = ((name, schema.columns[name]) for name in schema.features)
+    return {n: FeatureColumn(c.type, c.format, c.max_missing > 0) for n, c in used}
 
 
 def create_features(
@@ -60,8 +57,7 @@ def create_features(
             for number, part in enumerate(DATE_PARTS):
                 features[f"{name}: {part}"] = pd.Series(parts[:, number], frame.index)
         else:
-            is_text = column.type == "category"
-            features[name] = values.fillna("") if is_text else values
+            features[name] = values.fillna("") if column.type == "category" else values
     return pd.DataFrame(features, index=frame.index)
 
 
