@@ -73,9 +73,8 @@ def explain_rows(
     the number; a linear model is compared with the mean of the background. None if SHAP
     has no exact way.
     """
-    with warnings.catch_warnings():
-        # The last shap for Python 3.11 makes colours in a way that matplotlib gives up.
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
+    # The last shap for Python 3.11 makes colours in a way that matplotlib gives up.
+    with warnings.catch_warnings(action="ignore", category=PendingDeprecationWarning):
         import shap  # takes as long as a small training
 
     estimator, before = estimator_of(pipeline), pipeline[:-1]

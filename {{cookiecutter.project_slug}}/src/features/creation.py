@@ -29,11 +29,8 @@ class FeatureColumn(NamedTuple):
 
 def feature_columns(schema: DataSchema) -> dict[str, FeatureColumn]:
     """Return the columns that features are made of, in the order of the schema."""
-    return {
-        name: FeatureColumn(column.type, column.format, column.max_missing > 0)
-        for name, column in schema.columns.items()
-        if column.role == "feature"
-    }
+    used = ((name, schema.columns[name]) for name in schema.features)
+    return {n: FeatureColumn(c.type, c.format, c.max_missing > 0) for n, c in used}
 
 
 def create_features(
@@ -51,19 +48,16 @@ def create_features(
     absent = [n for n, c in columns.items() if n not in frame and not c.optional]
     if absent:
         raise DataError(f"columns {absent} not found; expected {list(columns)}")
-    missing = pd.Series(None, index=frame.index, dtype="object")
-    features = {}
+    given, features = frame.reindex(columns=list(columns)), {}
     for name, column in columns.items():
-        given = frame[name] if name in frame else missing
-        values = convert(given, column.type, column.format)
+        values = convert(given[name], column.type, column.format)
         if column.type == "date":
             codes, dates = pd.factorize(values)  # each date once; -1 is missing
             parts = np.array([date_parts(date) for date in (*dates, None)])[codes]
             for number, part in enumerate(DATE_PARTS):
                 features[f"{name}: {part}"] = pd.Series(parts[:, number], frame.index)
         else:
-            is_text = column.type == "category"
-            features[name] = values.fillna("") if is_text else values
+            features[name] = values.fillna("") if column.type == "category" else values
     return pd.DataFrame(features, index=frame.index)
 
 

@@ -1,6 +1,5 @@
 """A loaded model: rows in, answers out."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -49,10 +48,10 @@ class Model:
             )
         if has_onnx(record):
             content, record = load_onnx(path)
-            runtime, (run, classes) = "onnxruntime", _onnx(content, schema)
+            runtime, run = "onnxruntime", _onnx(content, record["features"], schema)
         else:
             pipeline, record = load_model(path)
-            runtime, (run, classes) = "scikit-learn", _sklearn(pipeline)
+            runtime, run = "scikit-learn", _sklearn(pipeline)
         listed = {
             name: frozenset([*values, None])
             for name in schema.features
@@ -62,7 +61,7 @@ class Model:
         # The first prediction is slow; and what fails must not replace what works.
         if not np.isfinite(run(example)).all():
             raise DataError(f"{path}: the answer to its own example is not finite")
-        return cls(version, record, runtime, classes, run, listed)
+        return cls(version, record, runtime, tuple(record["classes"]), run, listed)
 
     def predict(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """Return the answer to each row, as ``schemas.Prediction`` describes it."""
@@ -87,47 +86,38 @@ class Model:
         return {"version": self.version, "runtime": self.runtime, **record}
 
 
-def _onnx(content: bytes, schema: DataSchema) -> tuple[Run, tuple[str, ...]]:
-    """Return what predicts by an export, whose inputs are features, and the labels."""
+def _onnx(content: bytes, features: Sequence[str], schema: DataSchema) -> Run:
+    """Return what predicts by an export, whose inputs are ``features``."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     # One row is too little to share; many requests are answered side by side.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options)
-    described = session.get_modelmeta().custom_metadata_map
     dates = [name for name in schema.features if schema.columns[name].type == "date"]
-    features = json.loads(described["features"])
     inputs = list(zip(session.get_inputs(), features, strict=True))
-    texts = [(i.name, f) for i, f in inputs if i.type == "tensor(string)"]
-    numbers = [(i.name, f) for i, f in inputs if i.type != "tensor(string)"]
     outputs = [session.get_outputs()[-1].name]
-    classes = tuple(json.loads(described["classes"]))
 
     def run(rows: Sequence[Row]) -> Matrix:
         for name in dates:
             keys = [f"{name}: {part}" for part in DATE_PARTS]
             rows = [r | dict(zip(keys, date_parts(r[name]), strict=True)) for r in rows]
-        feeds = {
-            given: np.array([[row[name] or ""] for row in rows], dtype=object)
-            for given, name in texts
-        } | {  # None becomes NaN
-            given: np.array([[row[name]] for row in rows], dtype=np.float32)
-            for given, name in numbers
-        }
+        feeds = {}
+        for given, name in inputs:
+            if given.type == "tensor(string)":
+                values = np.array([[row[name] or ""] for row in rows], dtype=object)
+            else:  # None becomes NaN
+                values = np.array([[row[name]] for row in rows], dtype=np.float32)
+            feeds[given.name] = values
         found: Matrix = session.run(outputs, feeds)[0]
-        return found if classes else found.ravel()
+        return found if found.shape[1] > 1 else found.ravel()
 
-    return run, classes
+    return run
 
 
-def _sklearn(pipeline: Any) -> tuple[Run, tuple[str, ...]]:
-    """Return what predicts by a pipeline of scikit-learn, and the labels."""
-    import pandas as pd
+def _sklearn(pipeline: Any) -> Run:
+    """Return what predicts by a pipeline of scikit-learn."""
+    from pandas import DataFrame
 
     method = getattr(pipeline, "predict_proba", pipeline.predict)
-
-    def run(rows: Sequence[Row]) -> Matrix:
-        return np.asarray(method(pd.DataFrame(rows)), dtype=np.float64)
-
-    return run, tuple(str(label) for label in getattr(pipeline, "classes_", ()))
+    return lambda rows: np.asarray(method(DataFrame(rows)), dtype=np.float64)

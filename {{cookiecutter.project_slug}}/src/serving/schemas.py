@@ -49,14 +49,12 @@ def row_model(schema: DataSchema) -> type[BaseModel]:
     sent as they are; any other name is most likely a slip, and refused.
     """
     fields: dict[str, Any] = {}
+    hidden = Annotated[Any, SkipJsonSchema()]
     for number, (name, column) in enumerate(schema.columns.items()):
+        unused = hidden, Field(default=None, alias=name, exclude=True)
+        field = _field(name, column) if column.role == "feature" else unused
         # Names of columns need not be names of Python: they are aliases.
-        if column.role == "feature":
-            fields[f"column_{number}"] = _field(name, column)
-        else:
-            unused = Field(default=None, alias=name, exclude=True)
-            hidden = SkipJsonSchema[Any]
-            fields[f"column_{number}"] = (hidden, unused)
+        fields[f"column_{number}"] = field
     rules = pydantic.ConfigDict(extra="forbid")
     return pydantic.create_model("Row", __config__=rules, __doc__=schema.name, **fields)
 

@@ -42,8 +42,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds; raise DataError if it is missing or broken."""
     with reported((OSError, ValueError), f"{path}: cannot be read", "expected JSON"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-    return content
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def sha256_of(path: Path) -> str:

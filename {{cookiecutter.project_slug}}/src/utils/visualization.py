@@ -13,17 +13,13 @@ from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
 MAX_LABEL = 30
-STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.titlelocation": "left",
-    "font.size": 9.5,
-    "grid.color": "#d9dde3",
-    "svg.fonttype": "none",  # the reader's fonts know more scripts than ours
-    "svg.hashsalt": "figure",  # drawn again, a figure has the same bytes
-    "text.parse_math": False,  # a label may contain dollar signs
-}
-mpl.rcParams.update(STYLE)
+mpl.rc("axes", axisbelow=True, grid=True, titlelocation="left")
+mpl.rc("font", size=9.5)
+mpl.rc("grid", color="#d9dde3")
+# The reader's fonts know more scripts than ours; the salt gives a figure that is drawn
+# again the same bytes.
+mpl.rc("svg", fonttype="none", hashsalt="figure")
+mpl.rc("text", parse_math=False)  # a label may contain dollar signs
 
 
 def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, labels: list[str]) -> Figure:
