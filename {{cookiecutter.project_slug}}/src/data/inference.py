@@ -31,11 +31,8 @@ MIN_ROWS_TO_JUDGE = 20
 IDENTIFIER_SHARE = 0.9  # of distinct values, from which text identifies the row
 NAMED_IDENTIFIER_SHARE = 0.5  # the same for whole numbers in a column called an id
 IDENTIFIER_NAME = re.compile(r"(^|[\W_])(id|uuid|guid)$|(^|[\W_a-z])(Id|ID)$")
-GROUP_NAME = re.compile(
-    IDENTIFIER_NAME.pattern
-    + r"|(?i:(^|[\W_])(customer|client|user|member|person|patient|subject|student|"
-    r"employee|account|session|household|device|vehicle))$"
-)
+WHO = "customer|client|user|person|patient|subject|employee|account|session|household"
+GROUP_NAME = re.compile(rf"{IDENTIFIER_NAME.pattern}|(?i:(^|[\W_])({WHO})$)")
 MIN_GROUPS = 50  # with fewer, a share of the groups is a poor share of the rows
 IN_ORDER = 0.9  # of the steps from row to row, from which a date is in order of time
 EXACT = 1e-5  # of the target's spread, within which a sum counts as the target
@@ -209,12 +206,11 @@ def _reason_to_ignore(column: Column, kind: ColumnType) -> str:
 def _group_column(frame: pd.DataFrame, kinds: dict[str, ColumnType]) -> str | None:
     """Return what says whose a row is, by its name and as its values repeat, if any;
     the one with fewest values."""
-    counts: dict[str, int] = {}
-    for name, kind in kinds.items():
-        if kind in ("integer", "category") and GROUP_NAME.search(name):
-            counts[name] = as_text(frame[name]).nunique()
-    usable = {n: c for n, c in counts.items() if MIN_GROUPS <= c <= len(frame) / 2}
-    return min(usable, key=usable.__getitem__, default=None)
+    usable = [n for n, k in kinds.items() if k in ("integer", "category")]
+    named = [name for name in usable if GROUP_NAME.search(name)]
+    counts = frame[named].apply(as_text).nunique()
+    counts = counts[counts.between(MIN_GROUPS, len(frame) / 2)]
+    return None if counts.empty else str(counts.idxmin())
 
 
 def _time_column(

@@ -6,6 +6,7 @@ on growing data agree about it. By ``time_columns``, the last rows are the test 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 from math import ceil
 from typing import Any, NamedTuple
@@ -34,14 +35,11 @@ class Keys(NamedTuple):
 def row_keys(rows: pd.DataFrame, schema: DataSchema) -> Keys:
     """Return what holds typed rows of ``split_rows`` together."""
     times = rows[schema.time_columns] if schema.time_columns else None
-    if times is not None:
-        names = times.iloc[:, 0]
-        names = names.dt.normalize() if is_datetime64_any_dtype(names) else names
-    elif schema.group_column:
-        names = as_text(rows[schema.group_column])
-    else:
+    by = schema.time_columns[0] if schema.time_columns else schema.group_column
+    if by is None:
         return Keys()
-    codes, found = pd.factorize(names)
+    is_date = is_datetime64_any_dtype(rows[by])
+    codes, found = pd.factorize(rows[by].dt.normalize() if is_date else rows[by])
     alone = codes < 0  # without a group
     codes[alone] = np.arange(len(found), len(found) + alone.sum())
     return Keys(pd.Series(codes, rows.index), times)
@@ -59,12 +57,9 @@ def split_rows(
         cut = int(starts[starts <= cut].max(initial=0))
         train, test = rows.iloc[: train_end(times, cut, split.gap)], rows.iloc[cut:]
     else:
-        limit, key = split.test_size * 2**64, str(seed).encode()
-        digests = (
-            blake2b(name.encode(), digest_size=8, key=key).digest()
-            for name in _names(rows, schema)
-        )
-        is_test = np.array([int.from_bytes(d, "big") < limit for d in digests])
+        digest = partial(blake2b, digest_size=8, key=str(seed).encode())
+        drawn = b"".join(digest(n.encode()).digest() for n in _names(rows, schema))
+        is_test = np.frombuffer(drawn, dtype=">u8") < split.test_size * 2**64
         train, test = rows[~is_test], rows[is_test]
     if train.empty or test.empty:
         found = f"{len(train)} training and {len(test)} test rows of {len(rows)}"

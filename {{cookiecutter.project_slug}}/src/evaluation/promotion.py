@@ -61,7 +61,8 @@ def promote(
     rules, notes = [], []
     if champion:
         try:
-            pair, note = _compare(registry, champion, inputs, evaluation, settings)
+            path = registry.fetch(champion)
+            pair, note = _compare(path, inputs, evaluation, settings)
         except ProjectError as error:
             note = f"Not compared with version {champion.number}: {error}."
             if over_champion is None:
@@ -111,33 +112,26 @@ def roll_back(settings: Settings, why: str) -> tuple[Version, Version]:
 
 
 def _compare(
-    registry: Registry,
-    champion: Version,
-    inputs: Inputs,
-    evaluation: Evaluation,
-    settings: Settings,
+    champion: Path, inputs: Inputs, evaluation: Evaluation, settings: Settings
 ) -> tuple[list[Measurement], str]:
     """Return how good model and champion are on the test rows that neither was trained
     on, each with its own columns of them, and how many these are; else DataError."""
-    pipeline, record = load_model(registry.fetch(champion))
-    data, source = record["data"], raw_file(settings)
+    pipeline, record = load_model(champion)
+    data, own, source = record["data"], inputs.schema, raw_file(settings)
     if sha256_of(source) != inputs.record["data"]["source_sha256"]:
         raise DataError(f"{source} is not what the model was trained on; `make data`")
     if "trained_until" not in data:
         raise DataError("an older version of this code divided its rows")
     schema, raw = DataSchema.model_validate(record["schema"]), read_table(source)
-    needed = {inputs.schema.target, *schema.used} - {*schema.sensitive}
-    if absent := sorted({schema.target, *needed} - {*raw.columns}):
+    if schema.target != own.target:
+        raise DataError(f"it predicts {schema.target!r}")
+    if absent := [name for name in schema.used if name not in raw.columns]:
         raise DataError(f"the rows lack its columns {absent}")
-    (_, test), _ = divide(
-        to_schema_types(raw, inputs.schema),
-        inputs.schema,
-        settings.preprocessing,
-        settings.seed,
-    )
+    rows, rules = to_schema_types(raw, own), settings.preprocessing
+    test = divide(rows, own, rules, settings.seed)[0][1]
     rows = to_schema_types(raw, schema)
-    if data["trained_until"]:
-        rows = rows[later_than(data["trained_until"], rows[schema.time_columns])]
+    if until := data["trained_until"]:
+        rows = rows[later_than(until, rows[schema.time_columns])]
     else:
         rules = PreprocessingSettings.model_validate(data["preprocessing"])
         rows = divide(rows, schema, rules, data["seed"])[0][1]
