@@ -1,4 +1,4 @@
-"""A search for hyperparameters comes to the same end, whatever happens meanwhile."""
+"""A search for hyperparameters comes to its end, whatever happens meanwhile."""
 
 import os
 import signal
@@ -69,6 +69,27 @@ def search_in(folder: Path, rows: int = ROWS, **search: Any) -> Any:
     return strategy.search, strategy.fold_scores, trained.estimator.coef_.tolist()
 
 
+def finished(folder: Path) -> list[Any]:
+    """Return the trials that a search has finished so far, as it tells them."""
+    try:
+        storage = f"sqlite:///{folder}/models/search.db"
+        (name,) = optuna.get_all_study_names(storage)
+    except ValueError:  # it was killed before there was a study
+        return []
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    names = ("number", "params", "value", "state")
+    told = [(t.number, t.params, t.value, "complete") for t in trials if t.values]
+    return [dict(zip(names, line, strict=True)) for line in told]
+
+
+def assert_complete(search: Any, before: list[dict[str, Any]]) -> None:
+    """A search has all trials and the best, with those of before and no one twice."""
+    trials = search["trials"]
+    assert trials[: len(before)] == before
+    assert len(trials) == len({t["params"]["alpha"] for t in trials}) == 12
+    assert search["best"] == min(trials, key=lambda t: t["value"])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a search comes to that is left alone."""
@@ -114,29 +135,52 @@ def killer() -> Iterator[Callable[..., int]]:
         ("write", 422),
     ],
 )
-def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
-    tmp_path: Path, whole: Any, killer: Callable[..., int], what: str, count: int
+def test_a_search_that_was_killed_goes_on_where_it_was(
+    tmp_path: Path, killer: Callable[..., int], what: str, count: int
 ) -> None:
     assert os.WTERMSIG(killer(tmp_path, what, count)) == signal.SIGKILL
+    before = finished(tmp_path)
 
-    assert search_in(tmp_path) == whole
+    assert_complete(search_in(tmp_path)[0], before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
 def test_a_search_that_is_killed_again_and_again_comes_to_its_end(
-    tmp_path: Path, whole: Any, killer: Callable[..., int]
+    tmp_path: Path, killer: Callable[..., int]
 ) -> None:
-    for _ in range(3):
+    for done in (3, 6, 9):
         assert os.WTERMSIG(killer(tmp_path, "fit", 4)) == signal.SIGKILL
+        assert len(finished(tmp_path)) == done
+    before = finished(tmp_path)
 
-    assert killer(tmp_path, "fit", 99) == 0
+    assert killer(tmp_path, "fit", 4) == 0  # three were left
+    assert_complete(search_in(tmp_path)[0], before)
+
+
+def test_a_trial_that_was_interrupted_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(strategies, "cross_validate", interrupt)
+        search_in(tmp_path)
+
+    assert_complete(search_in(tmp_path)[0], [])
+
+
+def test_a_search_that_is_left_alone_gives_the_same_twice(
+    tmp_path: Path, whole: Any
+) -> None:
     assert search_in(tmp_path) == whole
 
 
-def test_more_trials_go_on_where_the_search_was(tmp_path: Path, whole: Any) -> None:
-    search_in(tmp_path, trials=7)
+def test_more_trials_go_on_where_the_search_was(tmp_path: Path) -> None:
+    first = search_in(tmp_path, trials=7)[0]["trials"]
 
-    assert search_in(tmp_path) == whole
+    assert_complete(search_in(tmp_path)[0], first)
+    assert len(search_in(tmp_path, trials=3)[0]["trials"]) == 12  # these are there
 
 
 def test_a_search_that_is_done_fits_no_fold_again(
@@ -238,10 +282,10 @@ def test_a_study_that_cannot_be_read_is_named_in_one_line_and_left_as_it_is(
 def test_a_study_that_fails_in_the_middle_is_named_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise optuna.exceptions.StorageInternalError("disk is full")
 
-    monkeypatch.setattr(optuna.Study, "tell", fail)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", fail)
 
     with pytest.raises(DataError, match=r"search\.db: cannot be used \(disk is full"):
         search_in(tmp_path, trials=1)

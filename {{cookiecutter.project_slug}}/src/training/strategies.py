@@ -74,23 +74,19 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         self.space = settings.search.space.get(kind, {})
         self.metric, self.higher_is_better = primary_metric(settings.task)
         if not self.space:
-            problem = "not found, expected ranges such as {low: 1, high: 10}"
-            raise ConfigError(
-                f"config/model_config.yaml: search.space.{kind}: {problem}"
-            )
+            where = f"config/model_config.yaml: search.space.{kind}: not found"
+            raise ConfigError(where + ", expected ranges such as {low: 1, high: 10}")
 
     def train(
         self, model: BaseModel, X_train: DataFrame, y_train: Series, **kwargs: ArrayLike
     ) -> BaseModel:
         folds = make_folds(self.settings, y_train, self.keys)
+        advice = "expected other ranges under search.space in config/model_config.yaml"
         with self._study((X_train, y_train, self.keys, kwargs)) as study:
             done = sum(trial.state.is_finished() for trial in study.trials)
-            for number in tqdm(range(done, self.settings.search.trials), "search"):
-                # A trial follows from its number and the finished ones alone: what a
-                # killed process has begun counts for nothing, without the liar.
-                study.sampler = optuna.samplers.TPESampler(
-                    seed=self.settings.seed + number, constant_liar=False
-                )
+            # What is left needs a seed of its own, or it would repeat what is done.
+            study.sampler = optuna.samplers.TPESampler(seed=self.settings.seed + done)
+            for _ in tqdm(range(done, self.settings.search.trials), "search"):
                 trial = study.ask()
                 params = {n: _suggest(trial, n, r) for n, r in self.space.items()}
                 try:
@@ -101,10 +97,17 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                     trial.set_user_attr("scores", scores)
                     study.tell(trial, found[self.metric]["mean"])
                 except ProjectError as error:
-                    logger.warning("trial %d: %s", number, error)
+                    logger.warning("trial %d: %s", trial.number, error)
                     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            self.search = self._summary(study)
-            best = study.best_trial
+            ended = [trial for trial in study.trials if trial.state.is_finished()]
+            what = f"search: none of {len(ended)} trials could be fitted"
+            with reported((ValueError,), what, advice):
+                best = study.best_trial
+        names = ("number", "params", "value", "state")
+        told = [(t.number, t.params, t.value, t.state.name.lower()) for t in ended]
+        trials = [dict(zip(names, line, strict=True)) for line in told]
+        chosen = trials[ended.index(best)]
+        self.search = {"metric": self.metric, "trials": trials, "best": chosen}
         self.fold_scores = best.user_attrs["scores"]
         return model.clone(**best.params).fit(X_train, y_train, **kwargs)
 
@@ -130,18 +133,6 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 )
                 study.get_trials()
             yield study
-
-    def _summary(self, study: optuna.Study) -> dict[str, Any]:
-        """Return the trials, and the best of them."""
-        finished = [trial for trial in study.trials if trial.state.is_finished()]
-        what = f"search: none of {len(finished)} trials could be fitted"
-        advice = "expected other ranges under search.space in config/model_config.yaml"
-        with reported((ValueError,), what, advice):
-            best = finished.index(study.best_trial)
-        names = ("number", "params", "value", "state")
-        told = [(t.params, t.value, t.state.name.lower()) for t in finished]
-        trials = [dict(zip(names, (k, *t), strict=True)) for k, t in enumerate(told)]
-        return {"metric": self.metric, "trials": trials, "best": trials[best]}
 
 
 def make_strategy(settings: Settings) -> TrainingStrategy:
