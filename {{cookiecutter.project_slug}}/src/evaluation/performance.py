@@ -196,18 +196,16 @@ def slice_names(column: Column, kind: ColumnType) -> Column:
     """
     present = column.dropna()
     if kind == "category":
-        counts = present.value_counts().sort_index()
-        values = list(counts.sort_values(ascending=False, kind="stable").index)
+        values = present.sort_values().value_counts().index
         kept = len(values) if len(values) <= MAX_SLICES else MAX_SLICES - 1
         names = {v: v if k < kept else OTHERS for k, v in enumerate(values)}
     else:
-        values = sorted(present.unique())
-        names = {value: _text(value, kind) for value in values}
-        if len(values) > MAX_VALUES:
-            edges = present.quantile([0.25, 0.5, 0.75]).unique()
-            for _, part in pd.Series(values).groupby(np.searchsorted(edges, values)):
-                both = f"{names[part.iloc[0]]} to {names[part.iloc[-1]]}"
-                names |= dict.fromkeys(part, both)
+        known, names = pd.Series(sorted(present.unique())), {}
+        many = len(known) > MAX_VALUES
+        edges = present.quantile([0.25, 0.5, 0.75]) if many else known
+        for _, part in known.groupby(np.searchsorted(edges, known)):
+            ends = dict.fromkeys((part.min(), part.max()))  # one, of a single value
+            names |= dict.fromkeys(part, " to ".join(_text(v, kind) for v in ends))
     order = pd.CategoricalDtype([*dict.fromkeys(names.values()), MISSING])
     sliced = column.map(names).astype(object).fillna(MISSING).astype(order)
     return sliced.cat.remove_unused_categories()
