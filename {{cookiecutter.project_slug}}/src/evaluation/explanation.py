@@ -49,10 +49,8 @@ def audit_explanation(
     values, base = found
     importance = values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
-    lines = [
-        [str(name), format_number(importance.loc[str(name)]), f"{share:.1%}"]
-        for name, share in shares.items()
-    ]
+    cells = importance.index, importance.map(format_number), shares.map("{:.1%}".format)
+    lines = [list(line) for line in zip(*cells, strict=True)]
     label = "mean |SHAP value|"
     whole = Table("On the whole", ["column", label, "share"], lines)
     output = base + values.sum(axis=1).to_numpy()
