@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from scripts import promote as command
+from scripts.promote import Outcome, promote, roll_back
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema, write_schema
-from src.evaluation import promotion, report
+from src.evaluation import report
 from src.evaluation.gate import Decision
 from src.evaluation.performance import Rule
 from src.evaluation.model_card import card_path, check_owner
-from src.evaluation.promotion import Outcome, promote, roll_back
 from src.models.registry import Registry, Version
 from src.training.train import ModelTrainer, train
 from src.utils.config import Settings
@@ -71,7 +71,7 @@ class Team:
 def team(
     make_project: ProjectMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Team:
-    monkeypatch.setattr(promotion, "run_audits", lambda *_: [])
+    monkeypatch.setattr(command, "run_audits", lambda *_: [])
     monkeypatch.setattr(report, "to_svg", lambda _: "<svg/>")  # drawing takes long
     (tmp_path / "intended_use.md").write_text("To test.\n", "utf-8")
     return Team(make_project(registry={"cards": tmp_path}))
@@ -82,7 +82,7 @@ def test_a_champion_is_not_asked_about_rows_that_it_was_trained_on(
 ) -> None:
     frame, asked = make_frame("classification", 900), []
     known: list[set[tuple[Any, ...]]] = []
-    predict, fit = promotion.predict, ModelTrainer.preprocess
+    predict, fit = command.predict, ModelTrainer.preprocess
 
     def spy_predict(pipeline: object, rows: pd.DataFrame, *others: Any) -> Any:
         asked.append({*rows[["income", "age", "signed up"]].itertuples(index=False)})
@@ -92,7 +92,7 @@ def test_a_champion_is_not_asked_about_rows_that_it_was_trained_on(
         known.append({*rows[["income", "age", "signed up"]].itertuples(index=False)})
         return fit(self, rows)
 
-    monkeypatch.setattr(promotion, "predict", spy_predict)
+    monkeypatch.setattr(command, "predict", spy_predict)
     monkeypatch.setattr(ModelTrainer, "preprocess", spy_fit)
     team.decide(frame.head(800))
     decision = team.decide(
@@ -172,7 +172,7 @@ def test_a_decision_that_cannot_be_recorded_says_what_was_done(
     def fail(*_: object) -> None:
         raise DataError("no server")
 
-    monkeypatch.setattr(promotion, "add_to_run", fail)
+    monkeypatch.setattr(command, "add_to_run", fail)
     with pytest.raises(DataError, match="no server; .* version 1 is passed all the"):
         promoted(project, "first")
     assert Registry(project).at("champion") is not None
@@ -222,10 +222,10 @@ def test_a_model_is_no_champion_over_one_that_it_was_not_compared_with(
     promoted(project, "first")
 
     def meanwhile(settings: Settings) -> None:
-        monkeypatch.setattr(promotion, "check_owner", check_owner)
+        monkeypatch.setattr(command, "check_owner", check_owner)
         promoted(settings, "bad", override=True)
 
-    monkeypatch.setattr(promotion, "check_owner", meanwhile)
+    monkeypatch.setattr(command, "check_owner", meanwhile)
     with pytest.raises(DataError, match="version 2"):
         promoted(project, "equal")
     assert champion(project) == 2

@@ -14,7 +14,7 @@ import pytest
 
 from scripts.evaluation import evaluate_files
 from src.data.preprocessing import preprocess
-from src.evaluation.promotion import promote
+from scripts.promote import promote
 from src.models.artifact import load_model, load_record
 from src.models.registry import Registry
 from src.tracking.tracker import add_to_run, connect, run

@@ -10,7 +10,7 @@ import wandb
 
 from scripts.evaluation import evaluate_files
 from src.data.preprocessing import preprocess
-from src.evaluation.promotion import promote
+from scripts.promote import promote
 from src.models.artifact import load_record
 from src.tracking import tracker
 from src.tracking.tracker import run

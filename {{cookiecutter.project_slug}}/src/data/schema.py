@@ -32,23 +32,7 @@ TARGET_TYPES: dict[Task, tuple[ColumnType, ...]] = {
     "regression": ("number", "integer"),
 }
 
-HEADER = """\
-# The data contract. Review it, correct it, commit it; src/data/schema.py reads it.
-#
-# Beside columns:
-# sensitive     a list of those whose groups are reported on
-# group_column  rows with one value of it are all test rows, or none is
-# time_columns  a list of those that say when a row was: the last are the test rows
-#
-# Of each column:
-# type          integer, number, category, boolean, date
-# role          feature (if not said), target, ignored
-# format        how dates are written (strptime); ISO 8601 if not said
-# max_missing   the share of rows without a value that is still acceptable
-# unique        no value occurs twice
-# min, max      the limits of numbers and dates, themselves allowed
-# values        the allowed values of a category
-"""
+HEADER = "# The data contract: review it, commit it. src/data/schema.py lists the keys."
 
 
 class ColumnSchema(Section):
@@ -57,12 +41,12 @@ class ColumnSchema(Section):
     type: ColumnType
     role: Literal["feature", "target", "ignored"] = "feature"
     description: str = ""
-    format: str | None = None
-    max_missing: float = Field(default=0.0, ge=0, le=1)
-    unique: bool = False
-    min: Limit | None = None
+    format: str | None = None  # how dates are written (strptime); ISO 8601 if not said
+    max_missing: float = Field(default=0.0, ge=0, le=1)  # the share that is acceptable
+    unique: bool = False  # no value occurs twice
+    min: Limit | None = None  # of numbers and dates, itself allowed
     max: Limit | None = None
-    values: list[str] | None = None
+    values: list[str] | None = None  # of a category
 
     @model_validator(mode="after")
     def _rules_fit_type(self) -> Self:
@@ -81,9 +65,9 @@ class DataSchema(Section):
 
     name: str
     description: str = ""
-    sensitive: list[str] = []
-    group_column: str | None = None
-    time_columns: list[str] = []
+    sensitive: list[str] = []  # whose groups are reported on
+    group_column: str | None = None  # rows with one value are all test rows, or none is
+    time_columns: list[str] = []  # when a row was: the last ones are the test rows
     columns: dict[str, ColumnSchema]
 
     @model_validator(mode="after")
@@ -109,7 +93,7 @@ class DataSchema(Section):
 
     @property
     def _named(self) -> list[str]:
-        groups = [self.group_column] if self.group_column else []
+        groups = filter(None, [self.group_column])
         return [*self.sensitive, *groups, *self.time_columns]
 
     @property
@@ -151,4 +135,4 @@ def write_schema(schema: DataSchema, path: Path) -> None:
     """Write ``schema`` as YAML that a person can review, defaults left out."""
     content = schema.model_dump(exclude_defaults=True)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=80)
-    write_text(path, f"{HEADER}\n{text}")
+    write_text(path, f"{HEADER}\n\n{text}")

@@ -78,10 +78,8 @@ def train_end(times: pd.DataFrame, start: int, gap: float) -> int:
     return int((first.isna() | (first < first.iloc[start] - margin)).sum())
 
 
-def last_moment(train: pd.DataFrame, schema: DataSchema) -> list[Any] | None:
-    """Return when the last training row was, as JSON has it; None if not by time."""
-    if not schema.time_columns:
-        return None
+def last_moment(train: pd.DataFrame, schema: DataSchema) -> list[Any]:
+    """Return when the last training row was, as JSON has it; empty if not by time."""
     last = train[schema.time_columns].iloc[-1]
     return [v.isoformat() if isinstance(v, pd.Timestamp) else v for v in last]
 

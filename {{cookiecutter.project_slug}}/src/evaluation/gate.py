@@ -10,7 +10,6 @@ from src.evaluation.metrics import primary_metric
 from src.evaluation.performance import Audit, Evaluation, Rule, improvement
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
-from src.utils.markdown import escape, table
 
 
 class Decision(NamedTuple):
@@ -37,16 +36,6 @@ class Decision(NamedTuple):
         rules = [rule._asdict() for rule in self.rules]
         verdict = {"passed": self.passed, "why": self.why}
         return {**verdict, "rules": rules, "notes": self.notes}
-
-    def markdown(self) -> str:
-        """Return it as a table for a pull request."""
-        verdict = "passes" if self.passed else "does **not** pass"
-        rows = [["", "rule", "found", "expected"]]
-        for *words, passed in self.rules:
-            rows.append(["✅" if passed else "❌", *map(escape, words)])
-        notes = [f"\n{escape(note)}" for note in self.notes]
-        title = f"### The challenger {verdict} the gate\n"
-        return "\n".join([title, *table(rows), *notes]) + "\n"
 
 
 def decide(
@@ -121,12 +110,8 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
 
 
 def _needed(rows: int, gain: Score, margin: float, settings: Settings) -> str:
-    """Say how many rows would show the gain, or that there is none beyond the margin.
-
-    With a power of 80 %: the interval is narrower by the root of the rows, and its end
-    must be 0.84 standard errors away from the limit (Cohen, "Statistical Power Analysis
-    for the Behavioral Sciences", 1988, chapter 1).
-    """
+    """Say how many rows would do, with a power of 80 %: then the end of the interval is
+    0.84 standard errors from the limit (Cohen, "Statistical Power Analysis", 1988)."""
     distance = margin or gain.value
     if gain.low is None or distance <= 0:
         return ""

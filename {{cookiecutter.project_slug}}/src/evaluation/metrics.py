@@ -185,9 +185,8 @@ def interval(sampled: Floats, settings: Settings) -> tuple[float | None, float |
 def _bootstrap(
     name: str, coded: Predictions, value: float, settings: Settings
 ) -> Floats:
-    """Return a metric, which is ``value`` of all rows, in samples of them, or of the
-    blocks of rows (Davison and Hinkley, "Bootstrap Methods", 1997, section 3.8); NaN if
-    the blocks are too few.
+    """Return a metric, which is ``value`` of all rows, in samples of them, or of blocks
+    (Davison and Hinkley, "Bootstrap Methods", 1997, section 3.8); NaN if those are few.
 
     Of more than ``SAMPLE_ROWS`` rows so many are drawn, and the deviations scaled: the
     m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n

@@ -1,9 +1,7 @@
 """The model card of the champion: what it is for, how good it is, what made it.
 
 After Mitchell et al., "Model Cards for Model Reporting" (2019). It is made of what the
-owner says in ``intended_use.md`` and of what the registry keeps with the champion::
-
-    python -m src.evaluation.model_card [--check]
+owner says in ``intended_use.md`` and of what the registry keeps with the champion.
 """
 
 import os
@@ -11,7 +9,6 @@ from pathlib import Path
 
 from src.evaluation.report import render
 from src.models.registry import Registry, Version
-from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
 from src.utils.files import write_text
@@ -40,19 +37,6 @@ def write_card(registry: Registry, settings: Settings) -> Path:
     return path
 
 
-def check_card(registry: Registry, settings: Settings) -> str:
-    """Say that the card is the champion's, or that there is neither; else DataError."""
-    path, champion = card_path(settings), registry.at("champion")
-    found = path.read_text(encoding="utf-8") if path.exists() else None
-    expected = render_card(registry, champion, settings) if champion else None
-    if found != expected:
-        advice = "run `python -m src.evaluation.model_card`, and commit the card"
-        if champion is None:
-            advice = "there is no champion: remove it, or run `make promote`"
-        raise DataError(f"{path}: not the card of the champion; {advice}")
-    return f"{path}: the card of the champion" if found else "no champion, and no card"
-
-
 def render_card(registry: Registry, version: Version, settings: Settings) -> str:
     """Return the card of a version that was evaluated, as Markdown."""
     summary = registry.document(version, "evaluation")
@@ -75,20 +59,3 @@ def render_card(registry: Registry, version: Version, settings: Settings) -> str
         dictionary=Path(dictionary).as_posix(),
         owner=check_owner(settings).read_text(encoding="utf-8").strip(),
     )
-
-
-def main() -> None:
-    """Write the card of the champion anew, or hold it against the champion."""
-    parser = config_parser("Write the model card of the champion.")
-    parser.add_argument("--check", action="store_true", help="fail if it is another's")
-    arguments = parser.parse_args()
-    settings = settings_from(arguments)
-    registry = Registry(settings)
-    if arguments.check:
-        print(check_card(registry, settings))
-    else:
-        print(f"{write_card(registry, settings)}: written; review and commit it")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -42,10 +42,8 @@ class Model:
         """Load a model whose digest is the recorded one, and let it try its example."""
         record = load_record(path)
         if set(record["example"]) != set(schema.features):
-            raise DataError(
-                f"{path}: trained on other features than config/data_schema.yaml has; "
-                "train again, or restore that file"
-            )
+            problem = f"{path}: config/data_schema.yaml has other features"
+            raise DataError(f"{problem}; train again, or restore that file")
         if has_onnx(record):
             content, record = load_onnx(path)
             runtime, run = "onnxruntime", _onnx(content, record["features"], schema)

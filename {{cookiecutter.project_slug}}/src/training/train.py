@@ -53,9 +53,7 @@ class ModelTrainer(ModelTrainingTemplate):
         """Create the features of the rows, and write them as the feature set."""
         target = data[self.schema.target]
         if self.settings.task == "classification" and target.nunique() < 2:
-            problem = (
-                f"one value in the target column {self.schema.target!r} of the rows"
-            )
+            problem = f"one value in the target column {self.schema.target!r}"
             raise DataError(f"{problem}; expected at least two to tell apart")
         self.strategy.keys = row_keys(data, self.schema)
         self.rows = data[self.schema.features]
@@ -110,9 +108,8 @@ class ModelTrainer(ModelTrainingTemplate):
             logger.info("left out feature %r: %s", name, reason)
         for part, values in metrics.items():
             (flat,) = json_normalize(values).to_dict("records")
-            logger.info(
-                "%s: %s", part, ", ".join(f"{n} {v:.4g}" for n, v in flat.items())
-            )
+            told = ", ".join(f"{name} {value:.4g}" for name, value in flat.items())
+            logger.info("%s: %s", part, told)
         export, compared = make_export(pipeline, self.rows)
         record = {
             "model_type": settings.model.type,

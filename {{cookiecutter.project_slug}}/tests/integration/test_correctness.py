@@ -16,9 +16,9 @@ from tests.fixtures.synthetic import make_frame, make_schema
 READERS_OF_THE_TEST_SET = {
     "notebooks/analysis/analyse_errors.ipynb",
     "scripts/evaluation.py",
+    "scripts/promote.py",
     "src/data/preprocessing.py",
     "src/evaluation/performance.py",
-    "src/evaluation/promotion.py",
 }
 SEARCH = {"trials": 2, "space": {"linear": {"C": {"low": 0.1, "high": 1.0}}}}
 WAYS: dict[str, dict[str, Any]] = {

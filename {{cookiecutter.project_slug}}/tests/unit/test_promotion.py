@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from scripts import promote as command
+from scripts.model_card import check_card
+from scripts.promote import Outcome, promote
 from src.data.preprocessing import preprocess
-from src.evaluation import promotion, report
-from src.evaluation.model_card import card_path, check_card
-from src.evaluation.promotion import Outcome, promote
+from src.evaluation import report
+from src.evaluation.model_card import card_path
 from src.models.artifact import copy_model
 from src.models.registry import Registry
 from src.training.train import train
@@ -43,7 +44,7 @@ def project(
     trained: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
     """That project, with a registry and reports of the test's own, without audits."""
-    monkeypatch.setattr(promotion, "run_audits", lambda *_: [])
+    monkeypatch.setattr(command, "run_audits", lambda *_: [])
     monkeypatch.setattr(report, "to_svg", lambda _: "<svg/>")  # drawing takes long
     (tmp_path / "intended_use.md").write_text("To test.\n", "utf-8")
     paths = {"reports": tmp_path, "models": store / tmp_path.name}
