@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scripts.promote import markdown
 from src.evaluation.metrics import measure
 from src.evaluation.performance import Audit, Rule, improvement
 from src.utils.errors import ConfigError
@@ -53,8 +54,8 @@ def test_a_decision_is_readable_for_people_and_programs(
     decision = judged(make_project(), classifier(noise=1), audits=audits)
     content: dict[str, Any] = decision.content()
     assert content["passed"] is False and content["rules"][1]["name"] == "a|b"
-    assert "does **not** pass" in decision.markdown()
-    assert "| ❌ | a\\|b | 0.3 | at most 0.2 |" in decision.markdown()
+    assert "does **not** pass" in markdown(decision)
+    assert "| ❌ | a\\|b | 0.3 | at most 0.2 |" in markdown(decision)
 
 
 @pytest.mark.parametrize("key", ["thresholds", "slice_floors"])

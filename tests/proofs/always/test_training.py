@@ -184,8 +184,8 @@ def keys_of(what: str | None, rows: int) -> Keys:
     ("rows", "what", "said"),
     [
         (4, None, "4 training rows"),
-        (8, "groups", "4 .*rows"),
-        (10, "times", "5 .*rows"),
+        (8, "groups", "4 training groups"),
+        (10, "times", "5 training moments"),
     ],
 )
 def test_fewer_rows_than_folds_are_refused(

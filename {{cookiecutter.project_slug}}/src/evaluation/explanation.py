@@ -28,11 +28,10 @@ UNEXPLAINED = "SHAP has no exact way to explain a model of this kind."
 
 
 class ExplanationSettings(Section):
-    """How many rows are explained, beside how many, and by how many columns."""
+    """How many rows are explained, beside how many."""
 
     rows: int = Field(default=300, ge=1)
     background: int = Field(default=100, ge=1)
-    top: int = Field(default=5, ge=1)
 
 
 def audit_explanation(
@@ -46,20 +45,18 @@ def audit_explanation(
     found = explain_rows(inputs.pipeline, background, rows)
     if found is None:
         return Audit("explanation", UNEXPLAINED, [], {}, [], {})
-    values, base = found
+    values, _ = found
     importance = values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
     cells = importance.index, importance.map(format_number), shares.map("{:.1%}".format)
     lines = [list(line) for line in zip(*cells, strict=True)]
     label = "mean |SHAP value|"
-    whole = Table("On the whole", ["column", label, "share"], lines)
-    output = base + values.sum(axis=1).to_numpy()
-    single = _row_table(inputs.pipeline, values, output, rows, chosen.top)
+    table = Table("On the whole", ["column", label, "share"], lines)
     bars = bar_chart(dict(importance.head(15)), "What the model goes by", label)
     pictures = {"importance": to_svg(bars)}
     content = {"importance": dict(importance), "shares": dict(shares)}
-    intro, tables = INTRO.format(len(rows)), [whole, single]
-    return Audit("explanation", intro, tables, pictures, [], content)
+    intro = INTRO.format(len(rows))
+    return Audit("explanation", intro, [table], pictures, [], content)
 
 
 def explain_rows(
@@ -107,18 +104,3 @@ def column_of_each_number(pipeline: Pipeline) -> list[str]:
     columns = pipeline.named_steps["creation"].kw_args["columns"]
     # What is no column itself is a part of a date: "column: part".
     return [name if name in columns else name.rpartition(": ")[0] for name in names]
-
-
-def _row_table(
-    pipeline: Pipeline, values: DataFrame, output: Floats, rows: DataFrame, top: int
-) -> Table:
-    """Return what decided in the rows with the largest, middle and least output."""
-    order = np.argsort(output, kind="stable")
-    predicted, lines = pipeline.predict(rows), []
-    places = {"largest": order[-1], "middle": order[len(order) // 2], "least": order[0]}
-    for label, place in places.items():
-        parts, row = values.iloc[place], rows.iloc[place]
-        decisive = parts.abs().sort_values(ascending=False, kind="stable").index[:top]
-        told = ", ".join(f"{n} = {row.get(n)} ({parts[n]:+.3g})" for n in decisive)
-        lines.append([f"{label} output", str(predicted[place]), told])
-    return Table("Single rows", ["row", "prediction", "what decided"], lines)
