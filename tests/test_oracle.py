@@ -2,8 +2,10 @@
 
 Projects are generated and lived in, from the data to a rollback, by commands, files
 and HTTP alone. Each observation is a line of ``tests/oracle/<life>.json``: what the
-template showed before the rewrite of 2026-11 and, where ``ACCEPTED`` has a reason,
-what may be seen instead (``{"old": …, "new": …}``); numbers to three digits::
+template showed on 2026-11-30, when rows began to decide whether they are test rows
+(until then, what it had shown before the rewrite of 2026-11) and, where ``ACCEPTED``
+has a reason, what may be seen instead (``{"old": …, "new": …}``); numbers to three
+digits::
 
     python -m pytest tests/test_oracle.py
 
