@@ -111,15 +111,15 @@ def promote(
         try:
             path = registry.fetch(champion)
             pair, note = compare(path, inputs, evaluation, settings)
+            notes.append(note)
         except ProjectError as error:
-            note = f"Not compared with version {champion.number}: {error}."
+            problem = f"not compared with version {champion.number}, as {error}"
             if over_champion is None:
                 expected = "a comparison, or --over-champion WHY"
-                rules.append(Rule("Against the champion", note, expected, False))
+                rules.append(Rule("Against the champion", problem, expected, False))
             else:
                 why = f"{why}, over the champion: {over_champion}"
-                note = f"{note} Decided by hand: {over_champion}."
-        notes.append(note)
+                notes.append(f"By hand: {problem}; {over_champion}.")
     decision = decide(evaluation, pair, audits, settings)
     decision.rules.extend(rules)
     decision.notes.extend(notes)
@@ -167,7 +167,7 @@ def compare(
     pipeline, record = load_model(champion)
     data, own, source = record["data"], inputs.schema, raw_file(settings)
     if sha256_of(source) != inputs.record["data"]["source_sha256"]:
-        raise DataError(f"{source} is not what the model was trained on; `make data`")
+        raise DataError(f"{source} is another file than it was; run `make data train`")
     if "trained_until" not in data:
         raise DataError("an older version of this code divided its rows")
     schema, raw = DataSchema.model_validate(record["schema"]), read_table(source)
