@@ -24,8 +24,10 @@ def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> No
     decision = judged(settings, one, champion=one)
     assert [rule.found for rule in decision.rules] == [
         "not defined on these rows",
-        "not shown to be better",
-        f"not defined on {len(one.y_true)} rows",
+        f"not shown to be better on {len(one.y_true)} rows, which needs 30 rows of more "
+        "than one value, in 10 groups or days",
+        f"no interval on {len(one.y_true)} rows, which needs 30 rows of more "
+        "than one value, in 10 groups or days",
     ]
 
 

@@ -82,7 +82,9 @@ def audit_fairness(
             words = metric.replace("_", " ")
             what = words if metric in NAMED else f"difference of {words}"
             value = gaps[metric]["value"] if gaps else np.nan
-            shown = f"{value:.4g}" if gaps else "fewer than two groups of enough rows"
+            few = f"fewer than two groups of {evaluation.min_slice_rows} rows"
+            few += " of both classes" if two else ""
+            shown = f"{value:.4g}" if gaps else few
             rule = f"{what} by {name}", shown, f"at most {limit:g}"
             rules.append(Rule(*rule, bool(value <= limit)))
     intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)

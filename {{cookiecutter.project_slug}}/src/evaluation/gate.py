@@ -55,7 +55,7 @@ def decide(
             raise ConfigError(f"config/pipeline_config.yaml: gate.{key}: {problem}")
     rules = [_limit(name, "", model, limit) for name, limit in gate.thresholds.items()]
     found = "not shown to be better" if verdict == "unclear" else verdict
-    if verdict == "unclear" and challenger.improvement:
+    if verdict == "unclear":
         found += _needed(model.rows, challenger.improvement, 0, settings)
     rules.append(Rule("Against the baseline", found, "better", verdict == "better"))
     if pair:
@@ -98,9 +98,8 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(model, champion, settings)
     if gain is None or gain.low is None or gain.high is None:
-        rows = settings.evaluation.min_slice_rows
-        expected = f"an interval; it needs {rows} rows, {MIN_BLOCKS} groups or days"
-        return Rule(label, f"not defined on {model.rows} rows", expected, False)
+        found = f"no interval{_needed(model.rows, gain, 0, settings)}"
+        return Rule(label, found, "an interval", False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
     if gain.low < -margin <= gain.high:
@@ -109,11 +108,13 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     return Rule(label, found, expected, gain.low >= -margin)
 
 
-def _needed(rows: int, gain: Score, margin: float, settings: Settings) -> str:
+def _needed(rows: int, gain: Score | None, margin: float, settings: Settings) -> str:
     """Say how many rows would do, with a power of 80 %: then the end of the interval is
     0.84 standard errors from the limit (Cohen, "Statistical Power Analysis", 1988)."""
-    distance = margin or gain.value
-    if gain.low is None or distance <= 0:
+    if gain is None or gain.low is None:
+        least = f"{settings.evaluation.min_slice_rows} rows of more than one value"
+        return f" on {rows} rows, which needs {least}, in {MIN_BLOCKS} groups or days"
+    if (distance := margin or gain.value) <= 0:
         return ""
     z = norm.ppf((1 + settings.evaluation.confidence) / 2)
     half = (gain.value - gain.low) * (1 + norm.ppf(0.8) / z)

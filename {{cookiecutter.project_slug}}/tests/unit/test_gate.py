@@ -95,7 +95,7 @@ def test_a_refusal_for_too_few_rows_says_how_many_would_do(
     worse = judged(settings, classifier(noise=3), champion=model).why
     assert "against the champion" in worse and "too few" not in worse
     few = judged(settings, classifier(1, rows=20), champion=classifier(1, rows=20)).why
-    assert "not defined on 20 rows, expected an interval; it needs 30 rows" in few
+    assert "no interval on 20 rows, which needs 30 rows of more than one value" in few
 
 
 def test_a_slice_below_its_floor_fails_and_a_small_one_is_named_as_not_measured(
