@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pandas import DataFrame
+
 from src.data.columns import to_schema_types
 from src.data.ingestion import raw_file, read_table
 from src.data.preprocessing import divide
@@ -25,7 +27,7 @@ from src.evaluation.model_card import card_path, check_owner, write_card
 from src.evaluation.performance import Evaluation, Inputs, Rule
 from src.evaluation.performance import evaluate, load_inputs, predict
 from src.evaluation.report import write_report
-from src.models.artifact import load_model, load_record
+from src.models.artifact import Record, load_model, load_record
 from src.models.registry import Registry, Version
 from src.tracking.tracker import add_to_run
 from src.utils.cli import config_parser, run, settings_from
@@ -165,24 +167,21 @@ def compare(
     """Return how good model and champion are on the test rows that neither was trained
     on, each with its own columns of them, and how many these are; else DataError."""
     pipeline, record = load_model(champion)
-    data, own, source = record["data"], inputs.schema, raw_file(settings)
-    if sha256_of(source) != inputs.record["data"]["source_sha256"]:
+    data, own, source = inputs.record["data"], inputs.schema, raw_file(settings)
+    if sha256_of(source) != data["source_sha256"]:
         raise DataError(f"{source} is another file than it was; run `make data train`")
-    if "trained_until" not in data:
-        raise DataError("an older version of this code divided its rows")
+    if "trained_until" not in record["data"].keys() & data.keys():
+        raise DataError("an older version of this code divided the rows")
     schema, raw = DataSchema.model_validate(record["schema"]), read_table(source)
     if schema.target != own.target:
         raise DataError(f"it predicts {schema.target!r}")
     if absent := [name for name in schema.used if name not in raw.columns]:
         raise DataError(f"the rows lack its columns {absent}")
-    rows, rules = to_schema_types(raw, own), settings.preprocessing
-    test = divide(rows, own, rules, settings.seed)[0][1]
-    rows = to_schema_types(raw, schema)
-    if until := data["trained_until"]:
+    test, rows = divided(raw, own, data), to_schema_types(raw, schema)
+    if until := record["data"]["trained_until"]:
         rows = rows[later_than(until, rows[schema.time_columns])]
     else:
-        rules = PreprocessingSettings.model_validate(data["preprocessing"])
-        rows = divide(rows, schema, rules, data["seed"])[0][1]
+        rows = divided(raw, schema, record["data"])
     unseen = test.index.isin(rows.index)
     if not unseen.any():
         raise DataError("it was trained on all test rows")
@@ -192,6 +191,12 @@ def compare(
     pair = [measure(predictions, settings) for predictions in (ours, theirs)]
     of = f"{len(rows)} of {len(test)} test rows, which neither was trained on"
     return pair, f"Measured beside the champion on {of}."
+
+
+def divided(raw: DataFrame, schema: DataSchema, data: Record) -> DataFrame:
+    """Return the test rows of a model by the settings of its training, typed."""
+    rules = PreprocessingSettings.model_validate(data["preprocessing"])
+    return divide(to_schema_types(raw, schema), schema, rules, data["seed"])[0][1]
 
 
 def said(outcome: Outcome) -> list[str]:

@@ -19,10 +19,10 @@ from src.evaluation.performance import Rule
 from src.evaluation.model_card import card_path, check_owner
 from src.models.registry import Registry, Version
 from src.training.train import ModelTrainer, train
-from src.utils.config import Settings
+from src.utils.config import ModelSettings, Settings
 from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker
-from tests.fixtures.synthetic import bring, make_frame
+from tests.fixtures.synthetic import bring, make_frame, make_settings
 from tests.unit.test_promotion import champion, project, promoted, trained
 
 __all__ = ["project", "trained"]  # fixtures
@@ -36,11 +36,15 @@ def test_a_dry_run_decides_and_changes_no_registry(project: Settings) -> None:
     assert Registry(project).history() == [] and not card_path(project).exists()
 
 
+OTHER = ModelSettings(type="linear", params={"C": 0.5})
+
+
 class Team:
     """Brings rows, trains on them, and promotes the model if it may be."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.folder = Path(settings.data.source).parent
 
     def decide(
         self,
@@ -61,8 +65,12 @@ class Team:
         write_schema(schema, settings.data.schema_path)
         preprocess(settings)
         train(settings)
-        model = settings.paths.models / "latest_model.joblib"
-        outcome = promote(model, settings, "new", over_champion=over_champion)
+        return self.promote(over_champion)
+
+    def promote(self, over_champion: str | None = None) -> Decision:
+        """Return the decision on the model that is there."""
+        model = self.settings.paths.models / "latest_model.joblib"
+        outcome = promote(model, self.settings, "new", over_champion=over_champion)
         assert outcome.decision is not None
         return outcome.decision
 
@@ -153,6 +161,39 @@ def test_by_time_a_champion_is_asked_about_what_came_after_its_rows(
     team.decide(frame.head(1000), **by_time)  # trained on 800
     decision = team.decide(frame, **by_time)  # tested on the last 240
     assert "beside the champion on 240 of 240 test rows" in decision.notes[0]
+
+
+def test_the_settings_of_the_trainings_divide_the_rows_and_not_later_ones(
+    team: Team,
+) -> None:
+    frame = make_frame("classification", 900)
+    team.decide(frame)
+    team.settings = team.settings.model_copy(update={"model": OTHER})
+    train(team.settings)
+    split = {"split": {"test_size": 0.5}}
+    later = make_settings(team.folder, "classification", preprocessing=split, seed=9)
+    update = {"preprocessing": later.preprocessing, "seed": later.seed}
+    team.settings = team.settings.model_copy(update=update)
+    (note,) = team.promote().notes
+    found = re.search(r"on ([0-9]+) of ([0-9]+) test rows", note)
+    assert found and found[1] == found[2] and int(found[1]) < 250
+
+
+def test_rows_that_an_older_version_divided_are_no_comparison(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = make_frame("classification", 600)
+    team.decide(frame)
+    load = command.load_model
+
+    def older(path: Path) -> Any:
+        pipeline, record = load(path)
+        del record["data"]["trained_until"]
+        return pipeline, record
+
+    monkeypatch.setattr(command, "load_model", older)
+    team.settings = team.settings.model_copy(update={"model": OTHER})
+    assert "an older version of this code divided the rows" in team.decide(frame).why
 
 
 def test_a_champion_that_knows_all_test_rows_is_no_comparison(team: Team) -> None:

@@ -111,7 +111,7 @@ def summarise(
             "test_file": file,
             "test_sha256": sha256_of(path),
             "test_rows": evaluation.model.rows,
-            "split_by": data["split_by"],
+            "split_by": data.get("split_by", "position"),
             "near_training": near_training(inputs),
         },
     }
