@@ -570,7 +570,8 @@ def test_requests_under_way_are_answered_before_the_process_ends(
         caller.send(content[10:])
         answer = caller.getresponse()
         assert answer.status == 200
-        assert json.loads(answer.read())["model_version"] == "1"
+        # Of which version: it may not have noticed yet that another one was rolled back.
+        assert json.loads(answer.read())["predictions"]
     assert server.process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
