@@ -36,11 +36,10 @@ GRACE_SECONDS = 30  # for requests under way when the service ends
 def create_app(
     settings: Settings | None = None, serving: ServingSettings | None = None
 ) -> Flask:
-    """Return the application, which follows the champion from now on.
+    """Return the application; settings that are None are read from their files.
 
     Without a model it starts as well, says so at ``/ready`` and answers 503, because an
-    orchestrator is to see that rather than a process that starts again and again. What
-    is not given is read from the configuration files; ``ConfigError`` if one is wrong.
+    orchestrator is to see that rather than a process that starts again and again.
     """
     settings = settings or load_settings()
     serving = serving or load_serving_settings()

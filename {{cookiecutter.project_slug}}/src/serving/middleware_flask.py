@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import time
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -55,6 +54,5 @@ def observe(app: Flask) -> None:
             "status": response.status_code,
             "milliseconds": round(1000 * seconds, 2),
         }
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        print(json.dumps(line), flush=True)
         return response
