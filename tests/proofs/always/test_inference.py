@@ -198,3 +198,37 @@ def test_an_unknown_target_suggests_a_column() -> None:
 def test_a_target_without_features_is_refused() -> None:
     with pytest.raises(DataError, match="no column to predict 'y' from"):
         infer(frame_with(x="same"))
+
+
+@pytest.mark.parametrize(
+    ("who", "values", "dates", "group", "time"),
+    [
+        ("customer_id", 100, "shuffled", "customer_id", None),
+        ("User", 100, None, "User", None),
+        ("customer_id", 400, None, None, None),  # each has a row of its own
+        ("shop_id", 10, None, None, None),  # a share of ten is a poor share
+        ("colour", 100, "shuffled", None, None),
+        ("colour", 100, "in order", None, "day"),
+        ("customer_id", 100, "in order", None, "day"),
+        ("customer_id", 100, "once for each", None, "day"),
+    ],
+)
+def test_whose_rows_are_and_when_they_were_is_proposed_for_the_split(
+    who: str, values: int, dates: str | None, group: str | None, time: str | None
+) -> None:
+    rng, rows = np.random.default_rng(0), np.arange(400)
+    frame = pd.DataFrame({who: rows % values + 1000, "x": rng.normal(size=400)})
+    frame["y"] = rng.choice(["a", "b"], 400)
+    if dates is not None:
+        number = rows // 100 * 30 + rows % 30 if dates == "once for each" else rows // 4
+        frame["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(number, "D")).date
+    if dates == "shuffled":
+        frame["day"] = rng.permutation(frame["day"])
+    if dates == "once for each":
+        frame = frame.sample(frac=1, random_state=0)
+    if values == 400:
+        frame[who] = rng.permutation(frame[who])
+    found = infer_schema(frame.astype("str"), "y", "made", "classification")
+    assert (found.group_column, found.time_columns) == (group, [time] if time else [])
+    told = found.columns[time or group or "y"].description
+    assert ("time_columns" in told, "group_column" in told) == (bool(time), bool(group))

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.schema import ColumnType
-from src.evaluation.performance import MAX_SLICES, MISSING, OTHERS, load_inputs
-from src.evaluation.performance import slice_names
+from src.data.schema import ColumnType, DataSchema
+from src.evaluation.performance import MAX_SLICES, MISSING, OTHERS, Inputs
+from src.evaluation.performance import load_inputs, near_training, slice_names
 from src.utils.config import Settings
 from src.utils.errors import DataError
 from tests.unit.test_performance import Evaluator, rows_of, run, trained
@@ -60,3 +60,18 @@ def test_a_changed_model_is_refused(
     model.write_bytes(model.read_bytes() + b"x")
     with pytest.raises(DataError, match="digest"):
         load_inputs(model, test, settings)
+
+
+def test_the_shares_of_test_rows_that_training_knows_are_told() -> None:
+    columns = {"x": {"type": "number"}, "city": {"type": "category"}}
+    columns |= {"y": {"type": "category", "role": "target"}}
+    columns |= {"owner": {"type": "category", "role": "ignored"}}
+    content = {"name": "made", "columns": columns, "group_column": "owner"}
+    schema = DataSchema.model_validate(content)
+    names = ["x", "city", "y", "owner"]
+    train = pd.DataFrame([(1.0, "a", "p", "o"), (np.nan, None, "q", None)])
+    rows = [(1.0, "a", "q", "n"), (np.nan, None, "p", None), (1.0, "b", "p", "o")]
+    test = pd.DataFrame([*rows, (2.0, "a", "p", "n")])
+    parts = (part.set_axis(names, axis=1) for part in (train, test))
+    found = near_training(Inputs(None, {}, schema, *parts, Path()))
+    assert found == {"equal in all features": 0.5, "same owner": 0.25}
