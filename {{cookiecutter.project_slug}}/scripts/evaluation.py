@@ -17,12 +17,6 @@ from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import DataError
 
-VERDICTS = {
-    "better": "the model is better than the baseline",
-    "worse": "the model is worse than the baseline",
-    "unclear": "the model is not shown to be better than the baseline",
-}
-
 
 def main() -> None:
     """Parse the command line, evaluate, and say what came out."""
@@ -62,9 +56,9 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
         add_to_run(settings, inputs.record, found, [page, summary])
     except DataError as error:
         raise DataError(f"{error}; the report is written: {page}") from None
-    verdict = VERDICTS[evaluation.verdict]
-    lines = [*table(evaluation), "", verdict, str(page), str(summary)]
-    return "\n".join(lines)
+    verdict, doubt = f"the model is {evaluation.told}", content["heavy_tail"]
+    lines = [*table(evaluation), "", verdict, doubt, str(page), str(summary)]
+    return "\n".join(line for line in lines if line is not None)
 
 
 def table(evaluation: Evaluation) -> list[str]:

@@ -186,7 +186,8 @@ def compare(
     if not unseen.any():
         raise DataError("it was trained on all test rows")
     rows, ours = rows.loc[test.index[unseen]], evaluation.predictions.take(unseen)
-    theirs = predict(pipeline, rows, schema, settings)
+    positive = inputs.record.get("positive_class")
+    theirs = predict(pipeline, rows, schema, settings, positive)
     theirs = replace(theirs, y_true=ours.y_true, blocks=ours.blocks)  # to be paired
     pair = [measure(predictions, settings) for predictions in (ours, theirs)]
     of = f"{len(rows)} of {len(test)} test rows, which neither was trained on"

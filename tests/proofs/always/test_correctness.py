@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from src.data.ingestion import read_table
 from src.data.preprocessing import load_processed, preprocess
 from src.features.creation import create_features, feature_columns
 from src.models.artifact import load_model
 from src.training.train import ModelTrainer, train
+from src.training.validation import make_folds
 from src.utils.config import Settings
+from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import TARGET, bring, make_schema
 from tests.integration.test_correctness import WAYS
@@ -92,3 +94,48 @@ def test_the_feature_set_is_what_the_saved_pipeline_makes_of_raw_rows(
     pd.testing.assert_frame_equal(
         created, create_features(rows, feature_columns(schema))
     )
+
+
+@pytest.mark.parametrize("strategy", ["standard", "cross_validation"])
+def test_the_positive_class_is_the_chosen_one_or_the_rarer_and_not_the_last(
+    make_project: ProjectMaker, strategy: str
+) -> None:
+    training = {"decision_threshold": "tuned", "folds": 3, "strategy": strategy}
+    settings = split(make_project, training=training)
+    rows = load_processed(settings, "train")
+    rare = rows[(rows[TARGET] == "yes") | (np.arange(len(rows)) % 4 == 0)]
+    schema = make_schema("classification")
+
+    trainer = ModelTrainer(settings, schema)
+    trained = trainer.run_pipeline(rare)
+
+    path = settings.paths.models / "latest_model.joblib"
+    pipeline, record = load_model(path)
+    assert record["positive_class"] == trained.positive == "no"
+    probability = pipeline.predict_proba(rare)[:, 0]  # of the first by the alphabet
+    threshold = record["decision_threshold"]
+    said = np.where(probability >= threshold, "no", "yes")
+    assert (pipeline.predict(rare) == said).all()
+    y = rare[TARGET] == "no"
+    shown = record["metrics"]["train"]
+    assert shown["average_precision"] == pytest.approx(
+        average_precision_score(y, probability)
+    )
+    assert shown["balanced_accuracy"] == balanced_accuracy_score(y, said == "no")
+    if strategy == "cross_validation":  # scores of the folds are at the threshold, too
+        folds = make_folds(settings, rare[TARGET], trainer.strategy.keys)
+        scores = []
+        for fit, rest in folds:
+            X = create_features(rare[schema.features], feature_columns(schema))
+            model = trainer.build_model().fit(X.iloc[fit], rare[TARGET].iloc[fit])
+            of = model.pipeline.predict_proba(X.iloc[rest])[:, 0] >= threshold
+            scores.append(balanced_accuracy_score(y.iloc[rest], of))
+        found = record["metrics"]["cross_validation"]["balanced_accuracy"]["mean"]
+        assert found == pytest.approx(np.mean(scores))
+
+    chosen = schema.model_copy(update={"positive_class": "yes"})
+    trained = ModelTrainer(settings, chosen).run_pipeline(rare)
+    assert load_model(path)[1]["positive_class"] == trained.positive == "yes"
+    wrong = schema.model_copy(update={"positive_class": "maybe"})
+    with pytest.raises(ConfigError, match="positive_class: found 'maybe', expected"):
+        ModelTrainer(settings, wrong).run_pipeline(rare)

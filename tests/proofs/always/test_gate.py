@@ -24,10 +24,10 @@ def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> No
     decision = judged(settings, one, champion=one)
     assert [rule.found for rule in decision.rules] == [
         "not defined on these rows",
-        f"not shown to be better on {len(one.y_true)} rows, which needs 30 rows of more "
-        "than one value, in 10 groups or days",
-        f"no interval on {len(one.y_true)} rows, which needs 30 rows of more "
-        "than one value, in 10 groups or days",
+        f"not shown to be better on {len(one.y_true)} rows, 0 of 'no', which needs "
+        "30 rows, 10 of each class, in 10 groups or days",
+        f"no interval on {len(one.y_true)} rows, 0 of 'no', which needs "
+        "30 rows, 10 of each class, in 10 groups or days",
     ]
 
 

@@ -37,8 +37,9 @@ def test_the_seed_and_nothing_else_decides_the_predictions(
         params = {"max_features": 0.4, size: 10}
         model = ModelFactory.get_model(model_type, task=task, seed=seed, **params)
         model.fit(X, LABELS if task == "classification" else NUMBERS)
-        scores = model.predict_proba(X)
-        return (model.predict(X) if scores is None else scores[:, 1]).tolist()
+        said = model.predictions(X, LABELS if task == "classification" else NUMBERS)
+        scores = said.probabilities
+        return (said.y_pred if scores is None else scores[:, 1]).tolist()
 
     assert predictions(seed=5) == predictions(seed=5)
     assert predictions(seed=5) != predictions(seed=6)

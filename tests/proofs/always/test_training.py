@@ -39,18 +39,18 @@ def test_what_a_fold_predicts_for_a_row_depends_on_no_other_row_of_that_fold() -
     model = ModelFactory.get_model("linear", task="regression")
     model.after(fitted_steps(FeatureSettings(), model.imputed, model.scaled))
     seen: list[float] = []
-    predict = BaseModel.predict
+    predictions = BaseModel.predictions
 
-    def spy(self: Any, rows: pd.DataFrame) -> Any:
-        found = predict(self, rows)
-        seen.append(found[0])
+    def spy(self: Any, rows: pd.DataFrame, target: Any) -> Any:
+        found = predictions(self, rows, target)
+        seen.append(found.y_pred[0])
         return found
 
     first, *others = folds[0][1]
     changed = X.copy()
     changed.iloc[others] = 1e6
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseModel, "predict", spy)
+        patch.setattr(BaseModel, "predictions", spy)
         for frame in (X, changed):
             cross_validate(model, frame, NUMBERS, folds)
 

@@ -77,7 +77,7 @@ def test_accuracy_of_many_classes_is_compared() -> None:
 def test_missing_is_a_group_and_one_group_is_compared_with_nothing(
     make_project: ProjectMaker,
 ) -> None:
-    settings = make_project(evaluation={"min_slice_rows": 3})
+    settings = make_project(evaluation={"min_slice_rows": 3, "min_class_rows": 1})
     inputs, chosen = inputs_of(settings), FairnessSettings()
     p = drawn(0, rows=100)[0]
     found = audit_fairness(inputs, p, settings, chosen).content["columns"]["city"]

@@ -68,6 +68,13 @@ def as_dates(column: Column, date_format: str | None = None) -> Column:
     return dates.dt.tz_localize(None).astype("datetime64[us]")
 
 
+def rarer_class(labels: Column) -> str | None:
+    """Return the rarer one of two classes, the last in the alphabet if both are as
+    frequent; None if there are not two."""
+    counts = labels.value_counts().sort_index(ascending=False)
+    return str(counts.idxmin()) if len(counts) == 2 else None
+
+
 def dates_as_text(dates: Column, date_format: str) -> Column:
     """Return dates in a format, which may ask for the time zone, that is UTC."""
     return dates.dt.tz_localize("UTC").dt.strftime(date_format)

@@ -18,6 +18,7 @@ import pandas as pd
 from pandas.api import types
 
 from src.data.columns import Column, as_dates, as_numbers, as_text, convert
+from src.data.columns import rarer_class
 from src.data.schema import BOOLEAN_WORDS, NONE_WORDS, NUMBER_PATTERN, TARGET_TYPES
 from src.data.schema import ColumnSchema, ColumnType, DataSchema
 from src.utils.config import Task
@@ -65,7 +66,7 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         reason = "rows of one value are all test rows, or none is (group_column)"
         columns[group] = _ignored(columns[group], reason)
     features = [name for name, column in columns.items() if column.role == "feature"]
-    if task == "classification":
+    if labelled := task == "classification":
         reason = "each of its values stands for one class of the target"
         leaks = {n: reason for n in features if _renames(frame[n], frame[target])}
     else:
@@ -81,6 +82,7 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         description=f"Inferred from {len(frame)} rows.",
         group_column=None if time else group,
         time_columns=[time] if time else [],
+        positive_class=rarer_class(as_text(frame[target])) if labelled else None,
         columns=columns,
     )
 
@@ -159,6 +161,8 @@ def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
         raise DataError(f"{name}: the target {column.name!r} {problem}; {advice}")
     listed = classes if kind == "category" else None
     text = "What the model predicts."
+    if task == "classification" and (positive := rarer_class(present)):
+        text += f" The positive class is {positive!r} (positive_class)."
     spelled = Counter(map(str.casefold, listed or []))
     if alike := [label for label in listed or [] if spelled[label.casefold()] > 1]:
         text += f" Check the spelling: {alike} are classes of their own."

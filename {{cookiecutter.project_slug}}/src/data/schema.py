@@ -68,6 +68,7 @@ class DataSchema(Section):
     sensitive: list[str] = []  # whose groups are reported on
     group_column: str | None = None  # rows with one value are all test rows, or none is
     time_columns: list[str] = []  # when a row was: the last ones are the test rows
+    positive_class: str | None = None  # of two; the rarer one if it is not said
     columns: dict[str, ColumnSchema]
 
     @model_validator(mode="after")

@@ -64,8 +64,8 @@ def explain_rows(
 ) -> tuple[DataFrame, Floats] | None:
     """Return what each column (one of the frame) adds to the base output of each row.
 
-    That is the output for the positive of two classes, for the predicted of more, or
-    the number; a linear model is compared with the mean of the background. None if SHAP
+    That is the output for the last of two classes, for the predicted of more, or the
+    number; a linear model is compared with the mean of the background. None if SHAP
     has no exact way.
     """
     # The last shap for Python 3.11 makes colours in a way that matplotlib gives up.

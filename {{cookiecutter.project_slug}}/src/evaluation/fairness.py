@@ -11,7 +11,7 @@ import numpy as np
 from pandas import Series
 from scipy import stats
 
-from src.evaluation.metrics import Predictions, encode
+from src.evaluation.metrics import Predictions, encode, too_few
 from src.evaluation.performance import Audit, Inputs, Rule, Table, slice_names
 from src.evaluation.report import format_number, format_score
 from src.utils.config import Section, Settings
@@ -38,9 +38,9 @@ NAMED = {
 }
 INTRO = """\
 Each sensitive column of config/data_schema.yaml, group by group, with {:.0%} confidence
-intervals. Left out are groups of fewer than {} test rows, and of two classes those that
-hold one. The largest difference has no interval: the largest of several is above zero
-by chance alone. Where the intervals of its two groups overlap, it may be no more."""
+intervals. Left out are groups of too few test rows, as among the slices. The largest
+difference has no interval: the largest of several is above zero by chance alone. Where
+the intervals of its two groups overlap, it may be no more."""
 OF_TWO_CLASSES = """
 The selection rate is the share predicted {}; its difference is the demographic parity
 difference. The equalized odds difference is the larger one of the true and the false
@@ -59,7 +59,8 @@ def audit_fairness(
 ) -> Audit:
     """Compare the groups of the sensitive columns on the test rows; ConfigError if a
     limit is set on what is not measured."""
-    test, evaluation, two = inputs.test, settings.evaluation, len(said.classes) == 2
+    test, two = inputs.test, len(said.classes) == 2
+    confidence = settings.evaluation.confidence
     known = [*_measures(said), *(NAMED if two else ())]
     if unknown := [name for name in chosen.limits if name not in known]:
         problem = f"found {unknown[0]!r}, expected one of: {', '.join(known)}"
@@ -69,25 +70,22 @@ def audit_fairness(
     tables, rules = [], []
     for name in (column for column in inputs.schema.sensitive if column in test):
         groups = slice_names(test[name], inputs.schema.columns[name].type)
-        truth = Series(said.y_true, test.index).groupby(groups, observed=True)
-        enough = truth.size() >= max(evaluation.min_slice_rows, 2)
-        used = groups.isin(enough.index[enough & (truth.nunique() >= 1 + two)])
+        few = {g: too_few(said.take(groups == g), settings) for g in groups.unique()}
+        used = groups.isin([group for group in few if not few[group]])
         gaps: Figures = {}
         if groups[used].nunique() > 1:  # else there is nothing to compare with
             part = said.take(used.to_numpy())
-            found = columns[name] = compare(part, groups[used], evaluation.confidence)
+            found = columns[name] = compare(part, groups[used], confidence)
             tables += _tables(name, found)
             gaps = found["differences"]
         for metric, limit in chosen.limits.items():
             words = metric.replace("_", " ")
             what = words if metric in NAMED else f"difference of {words}"
             value = gaps[metric]["value"] if gaps else np.nan
-            few = f"fewer than two groups of {evaluation.min_slice_rows} rows"
-            few += " of both classes" if two else ""
-            shown = f"{value:.4g}" if gaps else few
+            shown = f"{value:.4g}" if gaps else "fewer than two groups of enough rows"
             rule = f"{what} by {name}", shown, f"at most {limit:g}"
             rules.append(Rule(*rule, bool(value <= limit)))
-    intro = INTRO.format(evaluation.confidence, evaluation.min_slice_rows)
+    intro = INTRO.format(confidence)
     intro += OF_TWO_CLASSES.format(said.classes[1]) if two else ""
     intro, content = intro if columns else NOTHING, {"columns": columns}
     return Audit("fairness", intro, tables, {}, rules, content)

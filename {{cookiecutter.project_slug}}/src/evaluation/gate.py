@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from scipy.stats import norm
 
 from src.evaluation.metrics import METRICS, MIN_BLOCKS, Measurement, Score
-from src.evaluation.metrics import primary_metric
+from src.evaluation.metrics import heavy_tail, primary_metric
 from src.evaluation.performance import Audit, Evaluation, Rule, improvement
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
@@ -54,19 +54,19 @@ def decide(
             problem = f"found {name!r}, expected one of: {', '.join(known)}"
             raise ConfigError(f"config/pipeline_config.yaml: gate.{key}: {problem}")
     rules = [_limit(name, "", model, limit) for name, limit in gate.thresholds.items()]
-    found = "not shown to be better" if verdict == "unclear" else verdict
+    found = challenger.told.removesuffix(" than the baseline")
     if verdict == "unclear":
-        found += _needed(model.rows, challenger.improvement, 0, settings)
+        found += _needed(model, challenger.improvement, 0, settings)
     rules.append(Rule("Against the baseline", found, "better", verdict == "better"))
     if pair:
         rules.append(_not_worse(pair[0], pair[1], settings))
-    notes = []
+    notes = list(filter(None, [heavy_tail(challenger.predictions)]))
     for name, limit in gate.slice_floors.items():
         unmeasured = []
-        for column, value, rows, measured in challenger.slices:
+        for column, value, _, measured, few in challenger.slices:
             where = f"{column} is {value}"
             if measured is None:
-                unmeasured.append(f"{where} ({rows} rows, too few)")
+                unmeasured.append(f"{where} ({few}, too few)")
             elif name in measured.undefined:
                 unmeasured.append(f"{where} ({measured.undefined[name]})")
             else:
@@ -87,7 +87,7 @@ def _limit(name: str, where: str, measured: Measurement, limit: float) -> Rule:
     if name not in measured.scores:
         return Rule(label + where, "not defined on these rows", expected, False)
     value = measured.scores[name].value
-    passed = value >= limit if higher else value <= limit
+    passed = METRICS[name].gain(value, limit) >= 0
     return Rule(label + where, f"{value:.4g}", expected, passed)
 
 
@@ -98,27 +98,31 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(model, champion, settings)
     if gain is None or gain.low is None or gain.high is None:
-        found = f"no interval{_needed(model.rows, gain, 0, settings)}"
+        found = f"no interval{_needed(model, gain, 0, settings)}"
         return Rule(label, found, "an interval", False)
     margin = settings.gate.margin * abs(champion.scores[name].value)
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
     if gain.low < -margin <= gain.high:
-        found += _needed(model.rows, gain, margin, settings)
+        found += _needed(model, gain, margin, settings)
     expected = f"lower end at least {-margin:.4g}"
     return Rule(label, found, expected, gain.low >= -margin)
 
 
-def _needed(rows: int, gain: Score | None, margin: float, settings: Settings) -> str:
+def _needed(
+    model: Measurement, gain: Score | None, margin: float, settings: Settings
+) -> str:
     """Say how many rows would do, with a power of 80 %: then the end of the interval is
     0.84 standard errors from the limit (Cohen, "Statistical Power Analysis", 1988)."""
     if gain is None or gain.low is None:
-        least = f"{settings.evaluation.min_slice_rows} rows of more than one value"
-        return f" on {rows} rows, which needs {least}, in {MIN_BLOCKS} groups or days"
+        limits = settings.evaluation
+        least = f"{limits.min_slice_rows} rows, {limits.min_class_rows} of each class"
+        on = model.few or f"{model.rows} rows"
+        return f" on {on}, which needs {least}, in {MIN_BLOCKS} groups or days"
     if (distance := margin or gain.value) <= 0:
         return ""
     z = norm.ppf((1 + settings.evaluation.confidence) / 2)
     half = (gain.value - gain.low) * (1 + norm.ppf(0.8) / z)
-    needed = rows * (half / distance) ** 2
+    needed = model.rows * (half / distance) ** 2
     whose = "a model as good as the champion" if margin else "a gain of this size"
     about = f"{float(f'{needed:.2g}'):,.0f} rows"
     return f"; too few rows to tell: {whose} needs about {about}"

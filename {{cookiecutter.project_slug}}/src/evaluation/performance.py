@@ -13,7 +13,7 @@ from src.data.preprocessing import load_processed, read_rows
 from src.data.schema import ColumnType, DataSchema, load_schema
 from src.data.splitting import row_keys
 from src.evaluation import metrics
-from src.evaluation.metrics import Measurement, Predictions, Score, measure
+from src.evaluation.metrics import METRICS, Measurement, Predictions, Score, measure
 from src.models.artifact import Record, load_model
 from src.models.factory import ModelFactory
 from src.utils.config import Settings
@@ -42,7 +42,8 @@ class SliceResult(NamedTuple):
     column: str
     value: str
     rows: int
-    measurement: Measurement | None  # too few rows are not measured
+    measurement: Measurement | None
+    few: str = ""  # what there is too little of to be measured
 
 
 class Rule(NamedTuple):
@@ -85,12 +86,32 @@ class Evaluation(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` than the baseline, or ``unclear``, as the interval of
-        the difference holds zero or is missing."""
+        """``better`` or ``worse`` than the baseline; ``unclear``, as the interval of
+        the difference holds zero or is missing; ``mixed``, as other metrics object."""
         _, low, high = self.improvement or Score(0)
         if low is None or high is None or low <= 0 <= high:
             return "unclear"
-        return "better" if low > 0 else "worse"
+        if low < 0:
+            return "worse"
+        return "mixed" if metrics.PROPER & {*self.contradicting} else "better"
+
+    @property
+    def contradicting(self) -> list[str]:
+        """The metrics in which the baseline does better."""
+        ours, theirs = self.model.scores, self.baseline.scores
+        both = [(n, ours[n].value, theirs[n].value) for n in ours if n in theirs]
+        return [name for name, a, b in both if METRICS[name].gain(a, b) < 0]
+
+    @property
+    def told(self) -> str:
+        """The verdict in words, with the metrics that contradict it."""
+        if self.verdict in ("worse", "unclear"):
+            shown = "worse" if self.verdict == "worse" else "not shown to be better"
+            return f"{shown} than the baseline"
+        name, _ = metrics.primary_metric(self.predictions.task)
+        worse = ", ".join(METRICS[name].label for name in self.contradicting)
+        but = f" in {METRICS[name].label}, but worse in {worse}" if worse else ""
+        return f"better than the baseline{but}"
 
 
 def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs:
@@ -125,38 +146,35 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
     target = inputs.train[schema.target]
     dummy = ModelFactory.get_model("dummy", task=settings.task, seed=settings.seed)
     dummy.fit(target.to_frame(), target)
-    predictions = predict(inputs.pipeline, test, schema, settings)
+    of = (test, schema, settings, inputs.record.get("positive_class"))
+    predictions = predict(inputs.pipeline, *of)
     model = measure(predictions, settings, also=settings.gate.thresholds)
-    baseline = measure(predict(dummy.pipeline, test, schema, settings), settings)
+    baseline = measure(predict(dummy.pipeline, *of), settings)
     slices = []
     for column in dict.fromkeys([*schema.sensitive, *chosen]):
         if column in test.columns:
             names = slice_names(test[column], schema.columns[column].type)
             for name in names.cat.categories:
                 part = predictions.take((names == name).to_numpy())
-                enough = len(part.y_true) >= settings.evaluation.min_slice_rows
-                measured = measure(part, settings) if enough else None
-                slices.append(SliceResult(column, name, len(part.y_true), measured))
+                few = metrics.too_few(part, settings)
+                measured = None if few else measure(part, settings)
+                found = (column, name, len(part.y_true), measured, few)
+                slices.append(SliceResult(*found))
     better, classes = improvement(model, baseline, settings), _classes(predictions)
     return Evaluation(predictions, model, baseline, better, classes, slices)
 
 
 def predict(
-    pipeline: Any, rows: pd.DataFrame, schema: DataSchema, settings: Settings
+    pipeline: Any,
+    rows: pd.DataFrame,
+    schema: DataSchema,
+    settings: Settings,
+    positive: str | None = None,
 ) -> Predictions:
     """Return what ``pipeline`` predicts for typed rows, beside their target."""
-    target, said = rows[schema.target], np.asarray(pipeline.predict(rows))
-    keys = row_keys(rows, schema).blocks
-    blocks = None if keys is None else keys.to_numpy()
-    if settings.task == "regression":
-        both = target.to_numpy(dtype=np.float64), said
-        return Predictions("regression", *both, blocks=blocks)
-    probabilities = None
-    if hasattr(pipeline, "predict_proba"):
-        probabilities = np.asarray(pipeline.predict_proba(rows), dtype=np.float64)
-    both = target.to_numpy(dtype=object), said.astype(object)
-    classes = tuple(map(str, pipeline.classes_))
-    return Predictions(settings.task, *both, probabilities, classes, blocks)
+    keys = row_keys(rows, schema)
+    of = rows[schema.target], settings.task, positive
+    return metrics.predict(pipeline, rows, *of, keys.blocks)
 
 
 def near_training(inputs: Inputs) -> dict[str, float]:
@@ -176,14 +194,14 @@ def improvement(
 ) -> Score | None:
     """Return how much better a model is in the primary metric than another one on the
     same rows, sample by sample; None if the metric is not defined on these rows."""
-    name, higher_is_better = metrics.primary_metric(settings.task)
+    name, _ = metrics.primary_metric(settings.task)
     if name not in model.scores or name not in other.scores:
         return None
-    sign = 1 if higher_is_better else -1
-    value = sign * (model.scores[name].value - other.scores[name].value)
-    if model.rows < settings.evaluation.min_slice_rows:
-        return Score(value)  # so few rows may all be right by chance
-    gains = sign * (model.samples[name] - other.samples[name])
+    gain = METRICS[name].gain
+    value = gain(model.scores[name].value, other.scores[name].value)
+    if model.few:  # they may all be right by chance
+        return Score(value)
+    gains = gain(model.samples[name], other.samples[name])
     return Score(value, *metrics.interval(gains, settings))
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.evaluation.gate import Decision
-from src.evaluation.metrics import METRICS, Measurement, Predictions, primary_metric
-from src.evaluation.performance import Audit, Evaluation, Inputs, SliceResult
-from src.evaluation.performance import near_training
+from src.evaluation.metrics import METRICS, Measurement, Predictions, heavy_tail
+from src.evaluation.metrics import primary_metric
+from src.evaluation.performance import Audit, Evaluation, Inputs, near_training
 from src.utils import visualization as draw
 from src.utils.config import PROJECT_ROOT, Settings
 from src.utils.files import sha256_of, write_json, write_text
@@ -22,6 +22,7 @@ from src.utils.markdown import escape
 from src.utils.visualization import to_svg
 
 MAX_CLASSES, MAX_CURVES = 15, 6
+SHOWN = ("created", "code_revision", "positive_class")  # of the model's record
 # Few enough for a table whose lines are slices.
 SLICE_METRICS = ("roc_auc", "balanced_accuracy", "f1_macro", "rmse", "mae", "r2")
 
@@ -80,16 +81,19 @@ def summarise(
         "task": settings.task,
         "primary_metric": primary_metric(settings.task)[0],
         "verdict": evaluation.verdict,
+        "told": evaluation.told,
+        "contradicting": evaluation.contradicting,
+        "heavy_tail": heavy_tail(evaluation.predictions),
         "improvement": better._asdict() if better else None,
         "metrics": _scores(evaluation.model),
         "undefined": evaluation.model.undefined,
         "baseline": _scores(evaluation.baseline),
         "classes": evaluation.classes,
         "slices": [
-            dict(zip(SliceResult._fields, figures, strict=False))
-            | {"metrics": measured and _scores(measured)}
-            | {"undefined": measured and measured.undefined}
-            for *figures, measured in evaluation.slices
+            {"column": column, "value": value, "rows": rows, "few": few}
+            | {"metrics": found and _scores(found)}
+            | {"undefined": found and found.undefined}
+            for column, value, rows, found, few in evaluation.slices
         ],
         "audits": {
             audit.name: {
@@ -104,7 +108,7 @@ def summarise(
         )
         | {"seed": settings.seed},
         "model": {"type": record["model_type"], "sha256": record["model_sha256"]}
-        | {name: record[name] for name in ("created", "code_revision")},
+        | {name: record.get(name) for name in SHOWN},
         "data": {
             **{key: data[key] for key in ("source_sha256", "removed")},
             **{f"train_{k}": data["files"]["train.csv"][k] for k in ("sha256", "rows")},

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
+from src.evaluation.metrics import Predictions, predict
 from src.models.artifact import estimator_of
 from src.utils.config import Task
 from src.utils.errors import ConfigError
@@ -35,6 +36,7 @@ class BaseModel:
         estimator = self.estimators[task]()
         _set_params(estimator, {**self.defaults, **params}, seed)
         self.pipeline = Pipeline([("model", estimator)])
+        self.positive: str | None = None  # of two classes, if not the second
 
     @property
     def estimator(self) -> Any:
@@ -59,11 +61,11 @@ class BaseModel:
         return other
 
     def with_threshold(self, threshold: float) -> Self:
-        """Let this fitted model predict the second class from a probability on."""
+        """Let this fitted model predict the positive class from a probability on."""
         fixed = FixedThresholdClassifier(
             FrozenEstimator(self.estimator),
             threshold=threshold,
-            pos_label=self.classes[1],
+            pos_label=self.positive or self.classes[1],
             response_method="predict_proba",
         )
         # It learns the labels alone: what it holds is frozen.
@@ -96,11 +98,9 @@ class BaseModel:
         """Return the predicted label or number of each row of ``X``."""
         return np.asarray(self.pipeline.predict(X))
 
-    def predict_proba(self, X: DataFrame) -> NDArray[np.float64] | None:
-        """Return the probabilities, shape (rows, classes); None for a regression."""
-        if self.task == "regression":
-            return None
-        return np.asarray(self.pipeline.predict_proba(X), dtype=np.float64)
+    def predictions(self, X: DataFrame, y: Series) -> Predictions:
+        """Return what it says about the rows ``X`` with the target ``y``."""
+        return predict(self.pipeline, X, y, self.task, self.positive)
 
 
 def _set_params(estimator: Any, params: Mapping[str, Any], seed: int) -> None:

@@ -64,11 +64,14 @@ class Model:
     def predict(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """Return the answer to each row, as ``schemas.Prediction`` describes it."""
         answers, threshold = [], self.record.get("decision_threshold")
+        positive = self.record.get("positive_class")
+        first = self.classes.index(positive) if positive else 1  # looked for
         for row, found in zip(rows, self.run(rows).tolist(), strict=True):
             unknown = [n for n, known in self.listed.items() if row[n] not in known]
             if self.classes:
-                is_default = threshold is None
-                best = found.index(max(found)) if is_default else found[1] >= threshold
+                best = found.index(max(found))
+                if threshold is not None:
+                    best = first if found[first] >= threshold else 1 - first
                 label = self.classes[best]
                 shares = dict(zip(self.classes, found, strict=True))
                 answer = {"prediction": label, "probabilities": shares}

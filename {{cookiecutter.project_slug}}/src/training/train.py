@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pandas import DataFrame, Series, json_normalize
-from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.preprocessing import FunctionTransformer
 
-from src.data.columns import example_row
+from src.data.columns import example_row, rarer_class
 from src.data.preprocessing import MANIFEST_NAME, load_processed
 from src.data.schema import DataSchema, load_schema
 from src.data.splitting import row_keys
+from src.evaluation.metrics import compute_metrics
 from src.features.creation import create_features, feature_columns
 from src.features.transformation import fitted_steps
 from src.models.artifact import save_model
@@ -27,7 +27,8 @@ from src.models.factory import ModelFactory
 from src.tracking import tracker
 from src.training.base_trainer import ModelTrainingTemplate
 from src.training.strategies import DECISIVE, make_strategy
-from src.training.validation import make_folds, measure, summarise
+from src.training.validation import best_threshold, make_folds, measure
+from src.training.validation import out_of_fold, summarise
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError, reported
@@ -44,6 +45,7 @@ class ModelTrainer(ModelTrainingTemplate):
     def __init__(self, settings: Settings, schema: DataSchema) -> None:
         self.settings, self.schema = settings, schema
         self.strategy = make_strategy(settings)
+        self.positive: str | None = None  # of two classes
         self.threshold: float | None = None  # if it is tuned
         self.rows = DataFrame()  # those fitted to, as they came
         self.run_id: str | None = None  # if the run is recorded
@@ -52,9 +54,8 @@ class ModelTrainer(ModelTrainingTemplate):
     def preprocess(self, data: DataFrame) -> tuple[DataFrame, Series]:
         """Create the features of the rows, and write them as the feature set."""
         target = data[self.schema.target]
-        if self.settings.task == "classification" and target.nunique() < 2:
-            problem = f"one value in the target column {self.schema.target!r}"
-            raise DataError(f"{problem}; expected at least two to tell apart")
+        if self.settings.task == "classification":
+            self.positive = positive_class(target, self.schema)
         self.strategy.keys = row_keys(data, self.schema)
         self.rows = data[self.schema.features]
         features = create_features(self.rows, feature_columns(self.schema))
@@ -79,15 +80,18 @@ class ModelTrainer(ModelTrainingTemplate):
         if tuned and (model.task != "classification" or y.nunique() != 2):
             problem = f"'tuned' is for a target of two classes, not of {y.nunique()}"
             raise ConfigError(f"training.decision_threshold: {problem}; use default")
+        model.positive = self.positive
         trained = self.strategy.train(model, X, y)
         if tuned:
             folds = make_folds(self.settings, y, self.strategy.keys)
-            search = TunedThresholdClassifierCV(trained.clone().pipeline, cv=folds)
             what = "training.decision_threshold: found 'tuned', which no fold can tell"
-            with reported((ValueError,), what, "set it to default"):
-                search.fit(X, y.to_numpy(dtype=object))
-            self.threshold = float(search.best_threshold_)
+            with reported((ValueError, ConfigError), what, "set it to default"):
+                said = out_of_fold(trained, X, y, folds)
+                self.threshold = best_threshold(said)
             trained.with_threshold(self.threshold)
+            if self.strategy.fold_scores:  # at the threshold, as the other figures
+                at = [p.at_threshold(self.threshold) for p in said]
+                self.strategy.fold_scores = list(map(compute_metrics, at))
         columns = {"columns": feature_columns(self.schema)}
         creation = FunctionTransformer(create_features, kw_args=columns)
         return trained.after([("creation", creation)])
@@ -115,6 +119,7 @@ class ModelTrainer(ModelTrainingTemplate):
             "model_type": settings.model.type,
             "hyperparameters": trained_model.estimator.get_params(),
             "classes": trained_model.classes,
+            "positive_class": self.positive,
             "features": selection.features_,
             "left_out": selection.dropped_,
             "decision_threshold": self.threshold,
@@ -132,6 +137,18 @@ class ModelTrainer(ModelTrainingTemplate):
         self.saved = path
         scores = self.strategy.fold_scores
         tracker.log_training(written, scores, pipeline, path, self.rows.head())
+
+
+def positive_class(target: Series, schema: DataSchema) -> str | None:
+    """Return which of two classes is looked for: the schema's choice, or the rarer."""
+    labels, chosen = sorted(target.unique()), schema.positive_class
+    if len(labels) < 2:
+        problem = f"one value in the target column {schema.target!r}"
+        raise DataError(f"{problem}; expected at least two to tell apart")
+    if chosen and (len(labels) > 2 or chosen not in labels):
+        problem = f"found {chosen!r}, expected one of two classes, not of {labels}"
+        raise ConfigError(f"config/data_schema.yaml: positive_class: {problem}")
+    return chosen or rarer_class(target)
 
 
 def train(settings: Settings) -> BaseModel:

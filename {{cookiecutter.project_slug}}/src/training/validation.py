@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame, Series
+from sklearn.metrics import roc_curve
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold
 from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit
 
@@ -64,20 +65,38 @@ def cross_validate(
     model: BaseModel, X: DataFrame, y: Series, folds: Folds, **kwargs: ArrayLike
 ) -> list[Scores]:
     """Return the metrics of each fold, by a copy of ``model`` fitted without it."""
-    scores = []
-    for fit, predict in folds:
+    return [compute_metrics(p) for p in out_of_fold(model, X, y, folds, **kwargs)]
+
+
+def out_of_fold(
+    model: BaseModel, X: DataFrame, y: Series, folds: Folds, **kwargs: ArrayLike
+) -> list[Predictions]:
+    """Return what a copy of ``model`` that was fitted without a fold says about it."""
+    said = []
+    for fit, rest in folds:
         per_row = {name: np.asarray(v)[fit] for name, v in kwargs.items()}
-        fold_model = model.clone().fit(X.iloc[fit], y.iloc[fit], **per_row)
-        scores.append(measure(fold_model, X.iloc[predict], y.iloc[predict]))
-    return scores
+        fitted = model.clone().fit(X.iloc[fit], y.iloc[fit], **per_row)
+        said.append(fitted.predictions(X.iloc[rest], y.iloc[rest]))
+    return said
+
+
+def best_threshold(said: Sequence[Predictions]) -> float:
+    """Return the probability of the positive class from which on predicting it gives
+    the best balanced accuracy (Youden, "Index for rating diagnostic tests", 1950);
+    ValueError if none is better than chance."""
+    told = [(p, p.probabilities) for p in said if len(p.classes) == 2]
+    sides = [(p.y_true == p.classes[1], of[:, 1]) for p, of in told if of is not None]
+    is_positive, probability = map(np.concatenate, zip(*sides, strict=True))
+    false, true, thresholds = roc_curve(is_positive, probability)
+    best = np.argmax(true - false)
+    if not true[best] > false[best]:
+        raise ValueError("no threshold tells the classes apart")
+    return float(thresholds[best])
 
 
 def measure(model: BaseModel, X: DataFrame, y: Series) -> Scores:
     """Return the metrics of a fitted model on rows ``X`` with the target ``y``."""
-    said, probabilities = model.predict(X), model.predict_proba(X)
-    return compute_metrics(
-        Predictions(model.task, y.to_numpy(), said, probabilities, model.classes)
-    )
+    return compute_metrics(model.predictions(X, y))
 
 
 def summarise(scores: Sequence[Scores]) -> dict[str, Scores]:

@@ -70,7 +70,8 @@ class FeatureSettings(Section):
 
 class EvaluationSettings(Section):
     slices: list[str] = []
-    min_slice_rows: int = Field(default=30, ge=1)
+    min_slice_rows: int = Field(default=30, ge=2)
+    min_class_rows: int = Field(default=10, ge=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     bootstrap_samples: int = Field(default=1000, ge=10)
 

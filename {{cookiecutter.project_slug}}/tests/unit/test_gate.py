@@ -46,7 +46,8 @@ def failed(decision: Decision) -> list[str]:
 
 def slice_of(value: str, score: float | None, rows: int = 50) -> SliceResult:
     scores = Measurement(rows, {"roc_auc": Score(score)}) if score else None
-    return SliceResult("city", value, rows, scores)
+    few = "" if score else f"{rows} rows"
+    return SliceResult("city", value, rows, scores, few)
 
 
 def test_a_good_first_model_passes_and_one_that_guesses_does_not(
@@ -95,7 +96,7 @@ def test_a_refusal_for_too_few_rows_says_how_many_would_do(
     worse = judged(settings, classifier(noise=3), champion=model).why
     assert "against the champion" in worse and "too few" not in worse
     few = judged(settings, classifier(1, rows=20), champion=classifier(1, rows=20)).why
-    assert "no interval on 20 rows, which needs 30 rows of more than one value" in few
+    assert "no interval on 20 rows, which needs 30 rows, 10 of each class" in few
 
 
 def test_a_slice_below_its_floor_fails_and_a_small_one_is_named_as_not_measured(

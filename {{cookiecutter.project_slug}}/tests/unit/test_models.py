@@ -25,15 +25,15 @@ NUMBERS = X["a"] * 2 + X["b"]
 def test_every_type_learns_labels_and_numbers(model_type: str) -> None:
     labels = LABELS.where(X["c"] < 0.5, "perhaps")
     model = ModelFactory.get_model(model_type, task="classification").fit(X, labels)
-    probabilities, predicted = model.predict_proba(X), model.predict(X)
+    probabilities, predicted = model.pipeline.predict_proba(X), model.predict(X)
     assert model.classes == ("no", "perhaps", "yes")
-    assert probabilities is not None
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(ROWS))
     assert (np.array(model.classes)[probabilities.argmax(axis=1)] == predicted).all()
     assert isinstance(predicted[0], str)
 
     numeric = ModelFactory.get_model(model_type, task="regression").fit(X, NUMBERS)
-    assert numeric.predict_proba(X) is None and numeric.classes == ()
+    assert numeric.predictions(X, NUMBERS).probabilities is None
+    assert numeric.classes == ()
     if model_type != "dummy":
         assert (predicted == labels).mean() > 0.7
         assert r2_score(NUMBERS, numeric.predict(X)) > 0.7

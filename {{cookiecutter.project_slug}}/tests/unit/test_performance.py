@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema
-from src.evaluation.metrics import Predictions, compute_metrics
+from src.evaluation.metrics import Predictions, compute_metrics, heavy_tail, measure
 from src.evaluation.performance import (
     MISSING,
     Evaluation,
     Inputs,
     evaluate,
+    improvement,
     load_inputs,
 )
 from src.utils.config import Settings
@@ -102,6 +104,9 @@ def test_what_deserves_no_trust_is_not_called_better(run: Evaluator) -> None:
     assert run(["no", "yes"], rows_of(["yes", "no"])).verdict == "worse"  # backwards
     rows = rows_of(["no", "yes"])
     assert run(["no", "yes"], rows[:6]).verdict == "unclear"  # few
+    one_positive = run(["no", "yes"], rows[(rows["y"] == "no") | (rows.index == 1)])
+    assert one_positive.verdict == "unclear"
+    assert one_positive.model.few == "46 rows, 1 of 'yes'"
     one_class = run(["no", "yes"], rows[rows["y"] == "yes"])
     assert one_class.verdict == "unclear" and one_class.improvement is None
     assert "roc_auc" in one_class.model.undefined
@@ -122,8 +127,35 @@ def test_sensitive_and_configured_columns_are_slices_measured_on_their_rows(
     assert found[1] is not None and found[1].scores["accuracy"].value == 0
     small = run(["a", "b", "c"], min_slice_rows=50).slices
     assert [part.measurement is None for part in small] == [False, True, True, True]
+    (rare,) = run(["no", "yes"], test, slices=[], min_class_rows=31).slices[1:]
+    assert rare.few == "30 rows, 15 of 'no'"
     with pytest.raises(ConfigError, match=r"evaluation\.slices: found 'town'"):
         run(["no", "yes"], slices=["town"])
+
+
+def test_a_verdict_names_the_metrics_that_contradict_it(
+    make_project: ProjectMaker,
+) -> None:
+    y = np.repeat(np.array(["no", "yes"], dtype=object), [90, 10])
+    sure = np.where(y == "yes", 1.0, np.arange(100) / 100)  # ranks, but far too sure
+    settings, both = make_project(), np.column_stack([1 - sure, sure])
+    said = np.where(sure > 0.5, "yes", "no").astype(object)
+    model = Predictions("classification", y, said, both, ("no", "yes"))
+    prior = np.tile([0.9, 0.1], (100, 1))
+    guess = replace(model, y_pred=np.full(100, "no", object), probabilities=prior)
+    pair = measure(model, settings), measure(guess, settings)
+    found = Evaluation(model, *pair, improvement(*pair, settings), [], [])
+    assert found.verdict == "mixed"
+    assert found.told.startswith("better than the baseline in ROC AUC, but worse in")
+    assert {"brier", "log_loss", "accuracy"} == {*found.contradicting}
+
+
+def test_errors_that_a_few_rows_make_are_said_to_have_heavy_tails() -> None:
+    calm = np.random.default_rng(0).normal(size=200)
+    few = np.where(np.arange(200) < 2, 50.0, calm)
+    zero = np.zeros(200)
+    assert heavy_tail(Predictions("regression", calm, zero)) == ""
+    assert "is of 2 rows" in heavy_tail(Predictions("regression", few, zero))
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_groups_are_compared_by_their_rates_and_the_largest_difference() -> None
 def test_a_limit_on_groups_is_held_or_not_and_small_groups_are_left_out(
     inputs: Inputs, make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = make_project(evaluation={"min_slice_rows": 26})
+    settings = make_project(evaluation={"min_slice_rows": 26, "min_class_rows": 5})
     for limit in (0.001, 0.999):
         limits = {"limits": {"selection_rate": limit}}
         _, fairness = audited(inputs, settings, monkeypatch, fairness=limits)

@@ -96,14 +96,18 @@ def latest(settings: Settings) -> Path:
     return settings.paths.models / "latest_model.joblib"
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "scikit-learn"])
+@pytest.mark.parametrize(
+    ("runtime", "positive", "other"),
+    [("onnxruntime", "yes", "no"), ("scikit-learn", "no", "yes")],
+)
 def test_a_model_answers_as_the_pipeline_does(
-    trained: Settings, tmp_path: Path, runtime: str
+    trained: Settings, tmp_path: Path, runtime: str, positive: str, other: str
 ) -> None:
     path = tmp_path / "model.joblib"
     for file in latest(trained).parent.glob("latest_model.*"):
         path.with_suffix(file.suffix).write_bytes(file.read_bytes())
-    record = load_record(path) | {"decision_threshold": 0.6}
+    tuned = {"decision_threshold": 0.6, "positive_class": positive}
+    record = load_record(path) | tuned
     if runtime == "scikit-learn":
         record["export"] = {"verified": False, "reason": "none"}
     write_json(record_path(path), record)
@@ -115,7 +119,9 @@ def test_a_model_answers_as_the_pipeline_does(
     found = pd.read_csv(io.BytesIO(answer))
     expected = load_model(path)[0].predict_proba(raw)
     np.testing.assert_allclose(found.iloc[:, 1:], expected, atol=1e-4)
-    assert (found["prediction"] == "yes").equals(found["probability of yes"] >= 0.6)
+    is_positive = found[f"probability of {positive}"] >= 0.6
+    assert found["prediction"].eq(positive).equals(is_positive)
+    assert set(found["prediction"]) == {positive, other}
 
 
 class Versions(dict[str, Version]):
