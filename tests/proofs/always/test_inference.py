@@ -99,7 +99,7 @@ def test_identifiers_are_told_by_name_and_values() -> None:
 def test_the_target_in_other_units_is_ignored() -> None:
     target = np.random.default_rng(3).normal(size=ROWS)
     schema = infer(frame_with(target, c=target * 1.8 + 32), "regression")
-    assert "target in other units" in schema.columns["c"].description
+    assert "is the target" in schema.columns["c"].description
 
 
 def test_parts_that_add_up_to_the_target_are_ignored() -> None:

@@ -13,12 +13,12 @@ from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from src.data.columns import Column, as_dates, as_numbers, as_text, convert
 from src.data.columns import rarer_class
+from src.data.leaks import MEASURES, strength, summed
 from src.data.schema import BOOLEAN_WORDS, NONE_WORDS, NUMBER_PATTERN, TARGET_TYPES
 from src.data.schema import ColumnSchema, ColumnType, DataSchema
 from src.utils.config import Task
@@ -36,7 +36,8 @@ WHO = "customer|client|user|person|patient|subject|employee|account|session|hous
 GROUP_NAME = re.compile(rf"{IDENTIFIER_NAME.pattern}|(?i:(^|[\W_])({WHO})$)")
 MIN_GROUPS = 50  # with fewer, a share of the groups is a poor share of the rows
 IN_ORDER = 0.9  # of the steps from row to row, from which a date is in order of time
-EXACT = 1e-5  # of the target's spread, within which a sum counts as the target
+CERTAIN = 0.999  # the strength from which on a column is taken for the target
+EXACT = 1 - 1e-9  # the share of the target's variance that a sum explains
 
 # Leading zeros (00501), and digits too many for float64 to tell the numbers apart.
 CODE_PATTERN = r"[+-]?0[0-9].*|[0-9]{16,}"
@@ -66,12 +67,15 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         reason = "rows of one value are all test rows, or none is (group_column)"
         columns[group] = _ignored(columns[group], reason)
     features = [name for name, column in columns.items() if column.role == "feature"]
-    if labelled := task == "classification":
-        reason = "each of its values stands for one class of the target"
-        leaks = {n: reason for n in features if _renames(frame[n], frame[target])}
-    else:
+    typed = {n: convert(frame[n], columns[n].type, columns[n].format) for n in columns}
+    found = {n: strength(typed[n], typed[target], task) for n in features}
+    reason = f"it alone gives the target away, with an {MEASURES[task]} of"
+    leaks = {n: f"{reason} {k:.4f}" for n, k in found.items() if k >= CERTAIN}
+    if task == "regression":
         numeric = [n for n in features if columns[n].type in ("integer", "number")]
-        leaks = _sums(frame[numeric].apply(as_numbers), as_numbers(frame[target]))
+        rest = {n: typed[n] for n in numeric if n not in leaks}
+        reason = "it, or a weighted sum of such columns, is the target"
+        leaks |= dict.fromkeys(summed(rest, typed[target], EXACT), reason)
     if set(leaks) != set(features):  # else there is nothing but them to learn from
         columns |= {leak: _ignored(columns[leak], leaks[leak]) for leak in leaks}
     elif not features:
@@ -82,7 +86,7 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         description=f"Inferred from {len(frame)} rows.",
         group_column=None if time else group,
         time_columns=[time] if time else [],
-        positive_class=rarer_class(as_text(frame[target])) if labelled else None,
+        positive_class=None if task == "regression" else rarer_class(typed[target]),
         columns=columns,
     )
 
@@ -230,34 +234,3 @@ def _time_column(
         if in_order or (group and not frame[[group, name]].duplicated().any()):
             return name
     return None
-
-
-def _renames(column: Column, target: Column) -> bool:
-    """Return whether the values and the classes correspond one to one."""
-    pairs = pd.DataFrame({"a": as_text(column), "b": as_text(target)}).dropna()
-    counts = {*pairs.nunique(), len(pairs.drop_duplicates())}
-    return len(pairs) >= MIN_ROWS_TO_JUDGE and len(counts) == 1
-
-
-def _sums(numbers: pd.DataFrame, target: Column) -> dict[str, str]:
-    """Return the columns that give a number away, with the reason."""
-    # One by one first: a column with gaps has no place in the sum below.
-    same = [n for n in numbers.columns if _sums_to(numbers[[n]].dropna(), target)]
-    parts = _sums_to(numbers.drop(columns=same).dropna(axis="columns"), target)
-    leaks = dict.fromkeys(same, "it is the target in other units")
-    return leaks | dict.fromkeys(parts, "the target is a weighted sum of such columns")
-
-
-def _sums_to(columns: pd.DataFrame, target: Column) -> list[str]:
-    """Return the columns whose weighted sum, by least squares, is the target."""
-    goal = target.reindex(columns.index).dropna()
-    columns = columns.loc[goal.index]
-    columns = columns.loc[:, columns.std() > 0]
-    if len(goal) < max(MIN_ROWS_TO_JUDGE, 2 * columns.shape[1]) or not goal.std() > 0:
-        return []
-    features = ((columns - columns.mean()) / columns.std()).to_numpy("float64")
-    goals = ((goal - goal.mean()) / goal.std()).to_numpy("float64")
-    weights = np.linalg.lstsq(features, goals, rcond=None)[0]
-    if np.abs(features @ weights - goals).max() > EXACT:
-        return []
-    return [str(n) for n, w in zip(columns, weights, strict=True) if abs(w) > EXACT]

@@ -41,6 +41,7 @@ class ColumnSchema(Section):
     type: ColumnType
     role: Literal["feature", "target", "ignored"] = "feature"
     description: str = ""
+    no_leak: str = ""  # how it is known before the target that it alone predicts
     format: str | None = None  # how dates are written (strptime); ISO 8601 if not said
     max_missing: float = Field(default=0.0, ge=0, le=1)  # the share that is acceptable
     unique: bool = False  # no value occurs twice

@@ -1,9 +1,11 @@
-"""Audits of a model beyond its metrics: what it goes by, and how it treats groups."""
+"""Audits of a model beyond its metrics: leaks, what it goes by, and how it treats
+groups."""
 
 from pathlib import Path
 
 from src.evaluation.explanation import ExplanationSettings, audit_explanation
 from src.evaluation.fairness import FairnessSettings, audit_fairness
+from src.evaluation.leaks import audit_leaks
 from src.evaluation.metrics import Predictions
 from src.evaluation.performance import Audit, Inputs
 from src.utils.config import CONFIG_DIR, Section, Settings, read_settings
@@ -27,4 +29,5 @@ def run_audits(inputs: Inputs, said: Predictions, settings: Settings) -> list[Au
     """Return what the audits of a model find; the gate holds their rules."""
     chosen = load_audit_settings()
     explanation = audit_explanation(inputs, settings, chosen.explanation)
-    return [explanation, audit_fairness(inputs, said, settings, chosen.fairness)]
+    fairness = audit_fairness(inputs, said, settings, chosen.fairness)
+    return [audit_leaks(inputs, settings), explanation, fairness]

@@ -51,7 +51,7 @@ def test_type_is_the_strictest_that_fits_all_values(
         ([None] * ROWS, "holds no value"),
         (range(5, 5 + ROWS), "numbers the rows"),
         ([f"name {n}" for n in range(ROWS)], "like an identifier"),
-        ([10 ** (n % 3) for n in range(ROWS)], "stands for one class of the target"),
+        ([10 ** (n % 3) for n in range(ROWS)], "gives the target away"),
     ],
 )
 def test_columns_that_do_not_help_are_ignored_with_the_reason(

@@ -44,7 +44,7 @@ def audited(
     chosen = audits.AuditSettings.model_validate(limits)
     monkeypatch.setattr(audits, "load_audit_settings", lambda: chosen)
     said = predict(inputs.pipeline, inputs.test, inputs.schema, settings)
-    explanation, fairness = run_audits(inputs, said, settings)
+    _, explanation, fairness = run_audits(inputs, said, settings)
     return explanation, fairness
 
 

@@ -1,0 +1,77 @@
+"""How well columns give the target away: what alone predicts it is rarely honest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import TargetEncoder
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from src.data.columns import Column
+from src.utils.config import Task
+
+FOLDS, MIN_ROWS, MAX_ROWS = 3, 20, 20_000  # with fewer rows, chance alone is as good
+MEASURES = {"classification": "ROC AUC", "regression": "R² of ranks"}
+TREE: dict[str, Any] = {"max_depth": 6, "min_samples_leaf": 3, "random_state": 0}
+
+
+def strength(column: Column, target: Column, task: Task) -> float:
+    """Return how well a typed column alone predicts the target, out of fold.
+
+    That is the ROC AUC (the mean over classes), or the R² of the target's ranks, of a
+    shallow tree (the predictive power score of Wetschoreck et al., 2020). Rows are
+    drawn at random, so that identifiers that repeat count; 0 of too few rows.
+    """
+    rows = pd.DataFrame({"x": column, "y": target}).dropna(subset="y")
+    if task == "classification":
+        counts = rows["y"].map(rows["y"].value_counts())
+        rows = rows[counts >= FOLDS]
+    rows = rows.sample(min(len(rows), MAX_ROWS), random_state=0)
+    if len(rows) < MIN_ROWS or rows["y"].nunique() < 2 or rows["x"].nunique() == 0:
+        return 0.0
+    x, y, scores = rows["x"], rows["y"], [0.0]
+    if is_datetime64_any_dtype(x):
+        x = (x - x.min()).dt.total_seconds()
+    if is_numeric_dtype(x):
+        scores.append(_score(x.to_frame(), y, task))
+    if 2 * x.nunique() <= len(x):  # it repeats: a name, even if it is a number
+        codes = pd.DataFrame({"x": pd.factorize(x)[0]})
+        scores.append(_score(codes, y, task, are_names=True))
+    return max(scores)
+
+
+def _score(X: pd.DataFrame, y: Column, task: Task, are_names: bool = False) -> float:
+    numeric, shuffled = task == "regression", {"shuffle": True, "random_state": 0}
+    folds: Any = (KFold if numeric else StratifiedKFold)(FOLDS, **shuffled)
+    tree = (DecisionTreeRegressor if numeric else DecisionTreeClassifier)(**TREE)
+    encoder = TargetEncoder(cv=folds, target_type="continuous" if numeric else "auto")
+    model = make_pipeline(encoder, tree) if are_names else tree
+    if numeric:
+        ranks = y.rank().to_numpy()
+        return float(r2_score(ranks, cross_val_predict(model, X, ranks, cv=folds)))
+    labels = pd.factorize(y)[0]
+    said = cross_val_predict(model, X, labels, cv=folds, method="predict_proba")
+    said = said[:, 1] if said.shape[1] == 2 else said
+    return float(roc_auc_score(labels, said, multi_class="ovr"))
+
+
+def summed(numbers: Mapping[str, Column], target: Column, least: float) -> list[str]:
+    """Return the columns without gaps whose weighted sum, by least squares, explains
+    the share ``least`` of the target's variance; none if there is no such sum."""
+    goal = target.dropna()
+    columns = pd.DataFrame(numbers, goal.index).dropna(axis="columns")
+    columns = columns.loc[:, columns.std() > 0]
+    if len(goal) < max(MIN_ROWS, 2 * columns.shape[1]) or not goal.std() > 0:
+        return []
+    features = ((columns - columns.mean()) / columns.std()).to_numpy("float64")
+    goals = ((goal - goal.mean()) / goal.std()).to_numpy("float64")
+    weights = np.linalg.lstsq(features, goals, rcond=None)[0]
+    if np.mean((features @ weights - goals) ** 2) > 1 - least:
+        return []
+    weighed = zip(columns, np.abs(weights), strict=True)
+    return [str(name) for name, weight in weighed if weight**2 > 1 - least]
