@@ -56,9 +56,10 @@ def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str
         add_to_run(settings, inputs.record, found, [page, summary])
     except DataError as error:
         raise DataError(f"{error}; the report is written: {page}") from None
-    verdict, doubt = f"the model is {evaluation.told}", content["heavy_tail"]
-    lines = [*table(evaluation), "", verdict, doubt, str(page), str(summary)]
-    return "\n".join(line for line in lines if line is not None)
+    doubts = filter(None, [content["heavy_tail"]])
+    verdict = f"the model is {evaluation.told}"
+    lines = [*table(evaluation), "", verdict, *doubts, str(page), str(summary)]
+    return "\n".join(lines)
 
 
 def table(evaluation: Evaluation) -> list[str]:

@@ -4,18 +4,21 @@
 """
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from scripts.data_download import download
 from src.data.preprocessing import preprocess
 from src.data.schema import load_schema, write_schema
 from src.evaluation.gate import decide
-from src.evaluation.metrics import Predictions, measure
+from src.evaluation.metrics import Predictions, compute_metrics, heavy_tail, measure
 from src.evaluation.performance import Evaluation, evaluate, improvement, load_inputs
 from src.training.train import train
 from src.utils.config import Settings
@@ -140,35 +143,105 @@ def scored(rng: np.random.Generator, rows: int) -> Predictions:
     return Predictions("classification", NAMES[truth * 1], said, both, ("no", "yes"))
 
 
-def covered(kind: str, settings: Settings) -> float:
-    """Return the share of intervals that hold the truth."""
-    rng, hits = np.random.default_rng(3), 0
+def numbers(rng: np.random.Generator, rows: int, heavy: bool = False) -> Predictions:
+    """Return predictions of numbers with normal errors, or of Student's t with 3."""
+    truth = rng.normal(size=rows) * 2
+    errors = rng.standard_t(3, rows) if heavy else rng.normal(size=rows)
+    return Predictions("regression", truth, truth + errors)
+
+
+def rare(rng: np.random.Generator, positives: int) -> Predictions:
+    """Return a slice of 100 rows with so many of the positive class."""
+    p = scored(rng, 3000)
+    order = np.argsort(p.y_true != "yes", kind="stable")
+    return p.take(np.r_[order[:positives], order[::-1][: 100 - positives]])
+
+
+DRAWN: dict[str, tuple[Callable[[np.random.Generator, int], Predictions], int]] = {
+    "classes": (scored, 400),
+    "numbers": (numbers, 400),
+    "groups": (blocks_of, 60),
+    "groups, by rows": (lambda rng, n: replace(blocks_of(rng, n), blocks=None), 60),
+    "heavy tails": (lambda rng, n: numbers(rng, n, heavy=True), 400),
+    "100 rows, 10 positive": (rare, 10),
+}
+
+
+def covered(kind: str, settings: Settings) -> dict[str, float]:
+    """Return the share of intervals that hold the truth, by metric."""
+    (draw, size), rng = DRAWN[kind], np.random.default_rng(3)
+    large = draw(rng, 200_000 if draw not in (rare, blocks_of) else size)
+    truth = compute_metrics(scored(rng, 200_000) if draw is rare else large)
+    if "groups" in kind:
+        truth = {"rmse": 2**0.5}
+    if kind == "heavy tails":
+        truth = {"rmse": 3**0.5}
+    if draw is rare:  # the others depend on how rare the class is
+        truth = {"roc_auc": 0.7602}
+    hits = dict.fromkeys(truth, 0)
     for _ in range(ROUNDS):
-        if kind == "roc_auc":
-            found, truth = measure(scored(rng, 400), settings), 0.7602
-        else:
-            p = blocks_of(rng, 60)
-            if kind == "rows":
-                p = Predictions("regression", p.y_true, p.y_pred)
-            found, truth = measure(p, settings), 2**0.5
-        _, low, high = found.scores["roc_auc" if kind == "roc_auc" else "rmse"]
-        assert low is not None and high is not None
-        hits += low <= truth <= high
-    print(f"{kind}: {hits} of {ROUNDS} intervals of 95 % hold the truth")
-    return hits / ROUNDS
+        found = measure(draw(rng, size), settings, also=truth)
+        for name, value in truth.items():
+            _, low, high = found.scores[name]
+            assert low is not None and high is not None
+            hits[name] += low <= value <= high
+    print(f"{kind}: of {ROUNDS} intervals of 95 %, so many hold the truth: {hits}")
+    return {name: count / ROUNDS for name, count in hits.items()}
 
 
 @pytest.mark.parametrize(
     ("kind", "least", "most"),
-    [("roc_auc", 0.88, 1), ("blocks", 0.85, 1), ("rows", 0, 0.8)],
+    [
+        ("classes", 0.8, 1),
+        ("numbers", 0.8, 1),
+        ("groups", 0.75, 1),
+        ("groups, by rows", 0, 0.8),
+        ("heavy tails", 0.4, 0.9),
+        ("100 rows, 10 positive", 0.8, 1),
+    ],
 )
 def test_intervals_hold_the_truth_if_rows_that_are_alike_stay_together(
     tmp_path: Path, kind: str, least: float, most: float
 ) -> None:
-    task: Any = "classification" if kind == "roc_auc" else "regression"
-    evaluation = {"bootstrap_samples": 200}
+    numeric = kind in ("numbers", "heavy tails") or "groups" in kind
+    task: Any = "regression" if numeric else "classification"
+    evaluation = {"bootstrap_samples": 100}
     settings = make_settings(tmp_path, task, evaluation=evaluation)
-    assert least <= covered(kind, settings) <= most
+    found = covered(kind, settings)
+    assert least <= min(found.values()) and max(found.values()) <= most
+
+
+def test_heavy_tails_are_said_where_intervals_are_too_narrow_and_not_elsewhere() -> (
+    None
+):
+    rng = np.random.default_rng(5)
+    said = {
+        heavy: sum(bool(heavy_tail(numbers(rng, 1000, heavy))) for _ in range(ROUNDS))
+        for heavy in (False, True)
+    }
+    print(f"heavy tails are said {said[True]} times of {ROUNDS}, else {said[False]}")
+    assert said[False] == 0 and said[True] > ROUNDS * 0.7
+
+
+def test_the_interval_of_a_gain_over_another_model_holds_the_truth(
+    tmp_path: Path,
+) -> None:
+    evaluation = {"bootstrap_samples": 100}
+    settings = make_settings(tmp_path, "classification", evaluation=evaluation)
+    rng, hits = np.random.default_rng(6), 0
+    for _ in range(ROUNDS):
+        good = scored(rng, 400)
+        assert good.probabilities is not None
+        odds = np.log(good.probabilities[:, 1] / good.probabilities[:, 0])
+        score = 1 / (1 + np.exp(-(odds + rng.normal(size=400))))
+        worse = replace(good, probabilities=np.column_stack([1 - score, score]))
+        pair = [measure(p, settings) for p in (good, worse)]
+        gain = improvement(pair[0], pair[1], settings)
+        assert gain is not None and gain.low is not None and gain.high is not None
+        # ROC AUC is Φ(1/√2) of the one, and Φ(1/√3) of the other.
+        hits += gain.low <= norm.cdf(0.5**0.5) - norm.cdf(0.5) <= gain.high
+    print(f"gain: {hits} of {ROUNDS} intervals of 95 % hold the truth")
+    assert hits >= 0.8 * ROUNDS
 
 
 @pytest.mark.parametrize(("rows", "least", "most"), [(200, 0.2, 0.9), (3200, 0, 0.15)])

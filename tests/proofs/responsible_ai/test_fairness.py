@@ -8,8 +8,7 @@ import pytest
 from fairlearn import metrics as reference
 from sklearn.metrics import accuracy_score
 
-from src.evaluation.fairness import audit_fairness, compare
-from src.evaluation.fairness import FairnessSettings
+from src.evaluation.fairness import FairnessSettings, _score, audit_fairness, compare
 from src.evaluation.metrics import Predictions
 from tests.conftest import ProjectMaker
 from tests.unit.test_responsible_ai import NAMES, inputs_of
@@ -109,3 +108,14 @@ def test_errors_of_numbers_are_compared() -> None:
     assert found["differences"]["mean_absolute_error"]["value"] == pytest.approx(2)
     of_a = found["groups"]["a"]["mean_error"]
     assert 0.9 < of_a["low"] < 1 < of_a["high"] < 1.1
+
+
+@pytest.mark.parametrize("kind", ["share", "mean"])
+def test_intervals_of_a_group_hold_the_truth(kind: str) -> None:
+    rng, hits, rounds = np.random.default_rng(8), 0, 400
+    for _ in range(rounds):
+        of = rng.random(40) < 0.2 if kind == "share" else np.abs(rng.normal(size=40))
+        found, truth = _score(of, 0.95), 0.2 if kind == "share" else (2 / np.pi) ** 0.5
+        hits += found["low"] <= truth <= found["high"]
+    print(f"{kind} of a group of 40: {hits} of {rounds} intervals hold the truth")
+    assert 0.92 * rounds <= hits <= 0.98 * rounds

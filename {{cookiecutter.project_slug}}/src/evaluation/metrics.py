@@ -235,7 +235,7 @@ def heavy_tail(p: Predictions) -> str:
     rows = ceil(len(errors) / 100)
     share = errors[:rows].sum() / (errors.sum() or 1)
     told = f"{share:.0%} of the squared error is of {rows} rows (heavy tails)"
-    return f"{told}: intervals are too narrow" if share >= HEAVY_TAIL else ""
+    return f"{told}: intervals may be too narrow" if share >= HEAVY_TAIL else ""
 
 
 def interval(sampled: Floats, settings: Settings) -> tuple[float | None, float | None]:
