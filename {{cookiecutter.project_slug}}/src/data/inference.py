@@ -1,9 +1,8 @@
 """A first data schema from the data themselves, for a person to review.
 
 It errs on the side of accepting the next delivery of the same data. A column that no
-model can learn from (constant, empty, an identifier) or that gives the target away is
-ignored, with the reason in its description. Rows of one customer, say, or in order of
-time are to be split accordingly.
+model can learn from, or that gives the target away, is ignored, and says why. Rows of
+one customer, say, or in order of time are to be split accordingly.
 """
 
 import math

@@ -62,12 +62,9 @@ def audit_explanation(
 def explain_rows(
     pipeline: Pipeline, background: DataFrame, rows: DataFrame
 ) -> tuple[DataFrame, Floats] | None:
-    """Return what each column (one of the frame) adds to the base output of each row.
-
-    That is the output for the last of two classes, for the predicted of more, or the
-    number; a linear model is compared with the mean of the background. None if SHAP
-    has no exact way.
-    """
+    """Return what each column (one of the frame) adds to the base output of each row:
+    for the last of two classes, the predicted of more, or the number. A linear model is
+    compared with the mean of the background; None if SHAP has no exact way."""
     # The last shap for Python 3.11 makes colours in a way that matplotlib gives up.
     with warnings.catch_warnings(action="ignore", category=PendingDeprecationWarning):
         import shap  # takes as long as a small training

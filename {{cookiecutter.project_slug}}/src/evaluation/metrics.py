@@ -26,11 +26,9 @@ CONSTANT_TARGET = "the target is the same in all rows"
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said about rows whose target is known.
-
-    Probabilities have shape (rows, classes); of two classes, the second is positive.
-    Blocks number the groups or days, whose rows are alike: what varies is those.
-    """
+    """What a model said about rows whose target is known. Probabilities have shape
+    (rows, classes); of two classes, the second is positive. Blocks number the groups or
+    days, whose rows are alike: what varies is those."""
 
     task: Task
     y_true: NDArray[Any]
@@ -41,10 +39,9 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Return the predictions for ``rows``: a mask, or positions."""
-        chosen = None if self.probabilities is None else self.probabilities[rows]
-        blocks = None if self.blocks is None else self.blocks[rows]
-        both = self.y_true[rows], self.y_pred[rows]
-        return Predictions(self.task, *both, chosen, self.classes, blocks)
+        names = ("y_true", "y_pred", "probabilities", "blocks")
+        given = {n: of for n in names if (of := getattr(self, n)) is not None}
+        return replace(self, **{name: of[rows] for name, of in given.items()})
 
     def at_threshold(self, threshold: float) -> "Predictions":
         """Return them with the second class from a probability on, of two classes."""
@@ -64,9 +61,8 @@ def predict(
     blocks: "Column | None" = None,
 ) -> Predictions:
     """Return what a fitted pipeline says about rows ``X`` with the target ``y``."""
-    said, numbers = np.asarray(pipeline.predict(X)), None
-    if blocks is not None:
-        numbers = blocks.to_numpy()
+    said = np.asarray(pipeline.predict(X))
+    numbers = None if blocks is None else blocks.to_numpy()
     if task == "regression":
         return Predictions(task, y.to_numpy(np.float64), said, blocks=numbers)
     classes, probabilities = tuple(map(str, pipeline.classes_)), None
@@ -191,12 +187,9 @@ def compute_metrics(predictions: Predictions) -> dict[str, float]:
 def measure(
     predictions: Predictions, settings: Settings, also: Collection[str] = ()
 ) -> Measurement:
-    """Return the metrics, with intervals for the primary metric and those in ``also``.
-
-    An interval says how far the metric would vary with other test rows, not with
-    another training; there is none of too few rows, or if it is undefined in more than
-    half of the samples.
-    """
+    """Return the metrics, with intervals for the primary metric and those in ``also``:
+    how far it would vary with other test rows, not with another training. There is none
+    of too few rows, or if it is undefined in more than half of the samples."""
     coded = encode(predictions)
     found = Measurement(len(coded.y_true), few=too_few(predictions, settings))
     for name, function in _functions(coded).items():

@@ -133,11 +133,9 @@ def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs
 
 
 def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
-    """Measure a model on the test rows, beside a baseline, on the whole and by slice.
-
-    The baseline knows the training target alone. Slices are by the sensitive columns of
-    the schema and ``evaluation.slices``; ConfigError if one is not in the test rows.
-    """
+    """Measure a model on the test rows, on the whole and by slice, beside a baseline
+    that knows the training target alone. Slices are by the sensitive columns of the
+    schema and ``evaluation.slices``; ConfigError if one is not in the test rows."""
     test, schema, chosen = inputs.test, inputs.schema, settings.evaluation.slices
     known = [name for name in test.columns if name != schema.target]
     if unknown := [name for name in chosen if name not in known]:
@@ -206,12 +204,9 @@ def improvement(
 
 
 def slice_names(column: Column, kind: ColumnType) -> Column:
-    """Return the slice that each row is in by a typed column, in the order of a report.
-
-    Categories come by frequency; of more than ``MAX_SLICES`` the rarest share a slice.
-    Numbers and dates with more than ``MAX_VALUES`` values are cut into quarters of the
-    rows. Missing values come last.
-    """
+    """Return the slice that each row is in by a typed column, in the order of a report:
+    categories by frequency, of more than ``MAX_SLICES`` the rarest as one; numbers and
+    dates with more than ``MAX_VALUES`` values in quarters; and last missing values."""
     present = column.dropna()
     if kind == "category":
         values = present.sort_values().value_counts().index

@@ -19,12 +19,9 @@ from src.utils.errors import ConfigError
 
 
 class BaseModel:
-    """A learning algorithm, for labels and for numbers under one name.
-
-    Its hyperparameters, named as in scikit-learn, are checked when it is made: one that
-    is not possible is a ConfigError. Its ``pipeline`` is the feature steps, if any, and
-    last the estimator (step ``model``).
-    """
+    """A learning algorithm, for labels and for numbers under one name. Hyperparameters,
+    named as in scikit-learn, are checked when it is made: one that is not possible is a
+    ConfigError. Its ``pipeline`` has the feature steps, and last the step ``model``."""
 
     estimators: ClassVar[Mapping[Task, Any]]  # the classes of scikit-learn
     imputed: ClassVar[bool] = True  # it needs missing numbers to be filled in

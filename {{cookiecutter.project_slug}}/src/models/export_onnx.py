@@ -29,11 +29,9 @@ logger = logging.getLogger(__name__)
 def make_export(
     pipeline: Pipeline, rows: DataFrame
 ) -> tuple[bytes | None, Record | None]:
-    """Return the export of a fitted pipeline, and what the record says of it.
-
-    It is compared on rows that the pipeline takes. Nothing here fails a training: None
-    stands for an export that cannot be made, or answers otherwise.
-    """
+    """Return the export of a fitted pipeline, compared with it on rows that it takes,
+    and what the record says of it. Nothing here fails a training: None stands for an
+    export that cannot be made, or answers otherwise."""
     features = pipeline[:-2].transform(rows)
     answer = getattr(pipeline, "predict_proba", pipeline.predict)
     expected = np.asarray(answer(rows), dtype=np.float64).reshape(len(rows), -1)

@@ -22,12 +22,9 @@ Folds: TypeAlias = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
 def make_folds(settings: Settings, y: Series, keys: Keys = Keys()) -> Folds:
-    """Divide the training rows, whose target is ``y``, into folds.
-
-    In order of time, each fold predicts moments later than those it is fitted to; else
-    the seed decides, groups stay whole, and each fold gets its share of every label, if
-    it can.
-    """
+    """Divide the training rows, whose target is ``y``, into folds. In order of time,
+    each fold predicts later moments than it is fitted to; else the seed decides, groups
+    stay whole, and each fold gets its share of every label, if it can."""
     folds, seed = settings.training.folds, settings.seed
     found, needed, what = len(y), folds, "rows"
     if keys.times is not None:
