@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.leaks import strength, summed
-from src.evaluation.leaks import LIMITS, SUM_LIMIT
+from src.evaluation.leaks import LIMITS, SUM_LIMIT, strength, summed
 
 RNG = np.random.default_rng(1)
 ROWS = 3000

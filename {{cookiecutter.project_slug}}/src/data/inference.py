@@ -17,9 +17,9 @@ from pandas.api import types
 
 from src.data.columns import Column, as_dates, as_numbers, as_text, convert
 from src.data.columns import rarer_class
-from src.data.leaks import MEASURES, strength, summed
 from src.data.schema import BOOLEAN_WORDS, NONE_WORDS, NUMBER_PATTERN, TARGET_TYPES
 from src.data.schema import ColumnSchema, ColumnType, DataSchema
+from src.evaluation.leaks import MEASURES, strength, summed
 from src.utils.config import Task
 from src.utils.errors import DataError
 

@@ -1,10 +1,21 @@
 """The gate lets a challenger pass only if every rule holds."""
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from src.data.schema import DataSchema
 from src.evaluation.gate import Decision, decide
+from src.evaluation.leaks import audit_leaks
 from src.evaluation.metrics import Measurement, Predictions, Score, measure
-from src.evaluation.performance import Audit, Evaluation, SliceResult, improvement
+from src.evaluation.performance import (
+    Audit,
+    Evaluation,
+    Inputs,
+    SliceResult,
+    improvement,
+)
 from src.utils.config import Settings
 from tests.conftest import ProjectMaker
 
@@ -109,3 +120,24 @@ def test_a_slice_below_its_floor_fails_and_a_small_one_is_named_as_not_measured(
     assert decision.notes == [
         "ROC AUC was not measured where city is Bonn (9 rows, too few)."
     ]
+
+
+def test_a_leak_does_not_pass_unless_the_schema_says_how_it_is_known_before(
+    make_project: ProjectMaker,
+) -> None:
+    noise = np.random.default_rng(2).normal(size=400)
+    late, y = noise + 9 * TRUTH, NAMES[TRUTH.astype(int)]
+    rows = pd.DataFrame({"x": noise, "late": late, "y": y})
+    for reason in ("", "asked for before the decision"):
+        columns = {
+            "x": {"type": "number"},
+            "late": {"type": "number", "no_leak": reason},
+            "y": {"type": "category", "role": "target"},
+        }
+        schema = DataSchema.model_validate({"name": "t", "columns": columns})
+        inputs = Inputs(None, {}, schema, rows, rows, Path())
+        audit = audit_leaks(inputs, make_project())
+        (rule,) = audit.rules
+        assert rule.passed is bool(reason)
+        assert rule.name == ("Leaks" if reason else "late alone")
+        assert audit.tables[0].rows[0] == ["late", "1.0000", reason]

@@ -8,6 +8,7 @@ import pytest
 
 from src.data.inference import detect_type, infer_schema
 from src.data.schema import DataSchema
+from src.evaluation.leaks import strength
 from src.utils.config import Task
 from src.utils.errors import DataError
 
@@ -79,3 +80,25 @@ def test_a_target_that_does_not_suit_the_task_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=problem):
         infer(frame_with(target=target), task)
+
+
+RANDOM = np.random.default_rng(0)
+IS_YES = RANDOM.random(400) < 0.3
+LABELS = pd.Series(np.where(IS_YES, "yes", "no"))
+NOISE = pd.Series(RANDOM.normal(size=400))
+
+
+@pytest.mark.parametrize(
+    ("column", "gives_away"),
+    [
+        (NOISE + 9 * IS_YES, True),
+        (NOISE.where(IS_YES), True),  # by what is missing
+        (pd.Series([f"{label}{n % 9}" for n, label in enumerate(LABELS)]), True),
+        (NOISE + 2 * IS_YES, False),  # honest
+        (NOISE, False),
+    ],
+)
+def test_a_column_that_alone_tells_the_classes_is_found(
+    column: "pd.Series[Any]", gives_away: bool
+) -> None:
+    assert (strength(column, LABELS, "classification") >= 0.99) is gives_away

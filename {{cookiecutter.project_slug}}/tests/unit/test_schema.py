@@ -1,5 +1,6 @@
-"""The data contract, and values by its types."""
+"""The data contract, values by its types, and data that break it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from src.data.columns import convert
 from src.data.schema import ColumnType, DataSchema, load_schema, write_schema
-from src.utils.errors import ConfigError
+from src.data.validation import REPORT_NAME, find_violations, validate
+from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker
 
 
@@ -79,3 +81,41 @@ def test_values_are_read_as_the_type_or_are_missing(
     values: list[Any], kind: ColumnType, expected: list[Any]
 ) -> None:
     assert read(values, kind) == expected
+
+
+@pytest.mark.parametrize(
+    "rules, value, rule",
+    [
+        ({"type": "number"}, "abc", "type number"),
+        ({"type": "date", "format": "%d.%m.%Y"}, "2024-12-31", "type date"),
+        ({"type": "number", "min": 0}, "-0.1", "min 0"),
+        ({"type": "date", "min": "2024-01-01"}, "2023-12-31", "min 2024-01-01"),
+        ({"type": "category", "values": ["1", "p"]}, "q", "values ['1', 'p']"),
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_named_with_its_row(
+    rules: dict[str, Any], value: str, rule: str
+) -> None:
+    rows = pd.DataFrame({"c": [None, "", value], "x": "1", "y": "a"}, dtype="str")
+    (found,) = find_violations(rows, schema_of(c=rules | {"max_missing": 0.9}))
+    assert (found.column, found.count) == ("c", 1)
+    assert found.rule.startswith(rule)
+    assert found.examples == [{"row": 3, "value": value}]
+
+
+def test_failing_says_all_in_one_line_and_writes_the_report(
+    make_project: ProjectMaker,
+) -> None:
+    settings = make_project(rows=1)
+    rows = pd.DataFrame({"c": "-1 -2 3 x 0".split(), "x": "1", "y": "a"}, dtype="str")
+    schema = schema_of(c={"type": "number", "min": 0})
+    source = Path(settings.data.source)
+    with pytest.raises(DataError, match=r"^.*source\.csv: .*correct the data.*$") as e:
+        validate(source, rows, schema, settings)
+    assert "column 'c' breaks min 0 in 2 rows (row 1 '-1', row 2 '-2')" in str(e.value)
+    assert "column 'c' breaks type number in 1 rows (row 4 'x')" in str(e.value)
+    report = json.loads((settings.paths.reports / REPORT_NAME).read_text())
+    assert (report["rows"], report["valid"]) == (5, False)
+    example = {"row": 4, "value": "x"}
+    expected = {"column": "c", "rule": "type number", "count": 1, "examples": [example]}
+    assert report["violations"][0] == expected
