@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -30,11 +30,9 @@ def fitted_steps(
         max_categories=100,  # bounds the memory that a column can take
         sparse_output=False,
     )
-    transformer = ColumnTransformer(
-        [
-            ("numbers", numbers, make_column_selector(dtype_include=np.number)),
-            ("categories", categories, make_column_selector(dtype_exclude=np.number)),
-        ]
+    transformer = make_column_transformer(
+        (numbers, make_column_selector(dtype_include=np.number)),
+        (categories, make_column_selector(dtype_exclude=np.number)),
     )
     selector = FeatureSelector(**settings.model_dump())
     return [("selection", selector), ("transformation", transformer)]
