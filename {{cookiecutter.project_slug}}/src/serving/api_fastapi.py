@@ -14,13 +14,12 @@ from socket import socket
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response, Security
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from src.data.schema import load_schema
@@ -91,8 +90,7 @@ def create_app(
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)
-    row = schemas.row_model(schema)
-    champion = Champion(settings, serving, schema, row)
+    champion = Champion(settings, serving, schema, schemas.row_model(schema))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -106,19 +104,17 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={RequestValidationError: refused, NoModel: refused},
     )
-    app.state.champion, app.state.serving, app.state.draining = champion, serving, False
-    add_predictions(app, champion, row, serving)
+    app.state.champion, app.state.draining = champion, False
+    app.include_router(predictions(champion))
     add_status(app, champion)
     app.add_middleware(RequestBodyLimitMiddleware, serving.max_body_bytes)
     app.add_middleware(Observed)
     return app
 
 
-def add_predictions(
-    app: FastAPI, champion: Champion, row: type[BaseModel], serving: ServingSettings
-) -> None:
-    """Add the routes that predict, and say by which model, to callers with a key."""
-    header = APIKeyHeader(name="X-API-Key")
+def predictions(champion: Champion) -> APIRouter:
+    """Return the routes that predict, and say by which model, to callers with a key."""
+    serving, header = champion.serving, APIKeyHeader(name="X-API-Key")
 
     async def check_key(given: Annotated[str, Security(header)]) -> None:
         # Each one is compared, and to its end: the time must not tell how much fits.
@@ -126,27 +122,21 @@ def add_predictions(
             raise header.make_not_authenticated_error()
 
     keys = [Security(check_key)] if serving.keys else []
-    Rows: Any = schemas.body_type(row, serving.max_rows)
+    router = APIRouter(responses=REFUSALS, dependencies=keys)
+    Rows: Any = schemas.body_type(champion.row, serving.max_rows)
     batcher, busy = Batcher(champion), asyncio.Semaphore(MAX_TABLES)
 
-    @app.post(
-        "/v1/predict",
-        response_model=schemas.Predictions,
-        response_model_exclude_none=True,
-        responses=REFUSALS,
-        dependencies=keys,
-    )
-    async def predict(rows: Rows) -> Any:
+    @router.post("/v1/predict", response_model_exclude_none=True)
+    async def predict(rows: Rows) -> schemas.Predictions:
         """Predict one row, or each row of a list."""
         version, answers = await batcher.predict(schemas.values_of(rows))
-        return {"model_version": version, "predictions": answers}
+        return schemas.Predictions(model_version=version, predictions=answers)
 
-    @app.post(
+    @router.post(
         "/v1/predict/batch",
         response_class=Response,
-        responses={200: TABLE, 422: {"description": "Values are refused"}, **REFUSALS},
+        responses={200: TABLE, 422: {"description": "Values are refused"}},
         openapi_extra={"requestBody": {"required": True, **TABLE}},
-        dependencies=keys,
     )
     async def predict_table(request: Request) -> Response:
         """Predict the rows of a table; the answer is a table of the same type."""
@@ -157,7 +147,7 @@ def add_predictions(
             raise HTTPException(415, f"Content-Type must be {expected}")
         accepted = request.headers.get("accept", "")
         wanted = accepted if accepted in tables.MEDIA_TYPES else given
-        arguments = (given, wanted, model, row, serving.max_batch_rows)
+        arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
         try:
             async with busy:
                 body = await request.body()
@@ -167,10 +157,12 @@ def add_predictions(
         headers = {"X-Model-Version": model.version}
         return Response(found, headers=headers, media_type=wanted)
 
-    @app.get("/model", responses=REFUSALS, dependencies=keys)
+    @router.get("/model")
     async def model() -> dict[str, Any]:
         """Say which model answers, what it was trained on and how good it was."""
         return champion.loaded().describe()
+
+    return router
 
 
 def add_status(app: FastAPI, champion: Champion) -> None:
@@ -222,7 +214,7 @@ class Server(uvicorn.Server):
         """Answer for a while, each answer the last one of its connection."""
         app: Any = self.config.app
         app.state.draining = True
-        await asyncio.sleep(app.state.serving.drain_seconds)
+        await asyncio.sleep(app.state.champion.serving.drain_seconds)
         await super().shutdown(sockets)
 
 

@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from werkzeug import exceptions
 from werkzeug.datastructures import WWWAuthenticate
 
@@ -44,10 +44,10 @@ def create_app(
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)
-    row = schemas.row_model(schema)
-    body: TypeAdapter[Any] = TypeAdapter(schemas.body_type(row, serving.max_rows))
-    champion = Champion(settings, serving, schema, row)
+    champion = Champion(settings, serving, schema, schemas.row_model(schema))
     champion.start()
+    rows = schemas.body_type(champion.row, serving.max_rows)
+    body: TypeAdapter[Any] = TypeAdapter(rows)
     app = Flask(__name__)
     app.extensions["champion"] = champion
     app.config.update(MAX_CONTENT_LENGTH=serving.max_body_bytes, DRAINING=False)
@@ -56,7 +56,7 @@ def create_app(
     add_errors(app)
     document = describe(settings.project.name, body, bool(serving.keys))
     add_status(app, champion, document)
-    app.register_blueprint(predictions(champion, row, body, serving))
+    app.register_blueprint(predictions(champion, body))
     return app
 
 
@@ -85,14 +85,9 @@ def add_errors(app: Flask) -> None:
         return refused(exceptions.ServiceUnavailable(str(error), retry_after=1))
 
 
-def predictions(
-    champion: Champion,
-    row: type[BaseModel],
-    body: TypeAdapter[Any],
-    serving: ServingSettings,
-) -> Blueprint:
+def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
     """Return the routes that predict, and say by which model, to callers with a key."""
-    protected = Blueprint("predictions", __name__)
+    protected, serving = Blueprint("predictions", __name__), champion.serving
     busy = BoundedSemaphore(MAX_TABLES)
 
     @protected.before_request
@@ -120,8 +115,8 @@ def predictions(
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:
-            rows = serving.max_batch_rows
-            answer = tables.predict(content, given, wanted, model, row, rows)
+            arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
+            answer = tables.predict(content, *arguments)
         finally:
             busy.release()
         headers = {"Content-Type": wanted, "X-Model-Version": model.version}
