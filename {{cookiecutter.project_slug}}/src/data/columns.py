@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from src.data.schema import BOOLEAN_WORDS, MISSING_VALUES, NUMBER_PATTERN
+from src.data.schema import BOOLEANS, MISSING_VALUES, NUMBER_PATTERN
 from src.data.schema import ColumnType, DataSchema
 
 Column: TypeAlias = "pd.Series[Any]"
-BOOLEANS = {word: float(word == pair[0]) for pair in BOOLEAN_WORDS for word in pair}
 
 
 def to_schema_types(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:

@@ -21,6 +21,7 @@ MISSING_VALUES = ("", *"? NA N/A n/a #N/A <NA> NaN nan NaT NULL null".split())
 NONE_WORDS = ("None", "none", "NONE")
 # Pairs of a word for true and a word for false, in lower case.
 BOOLEAN_WORDS = tuple(zip("true yes y t 1 1.0".split(), "false no n f 0 0.0".split()))
+BOOLEANS = {word: word == pair[0] for pair in BOOLEAN_WORDS for word in pair}
 NUMBER_PATTERN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 ColumnType = Literal["integer", "number", "category", "boolean", "date"]

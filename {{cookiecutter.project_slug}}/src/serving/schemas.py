@@ -23,7 +23,6 @@ MAX_NUMBER = 3.4028234663852886e38  # models compute in single precision
 NUMBER = re.compile(contract.NUMBER_PATTERN)
 # Of texts that are no word for a missing value, as JSON Schema has patterns.
 PRESENT = rf"^(?!\s*({'|'.join(contract.MISSING_VALUES).replace('?', '[?]')})\s*$)"
-BOOLEANS = {word: word == pair[0] for pair in contract.BOOLEAN_WORDS for word in pair}
 TYPES = {"integer": int, "number": float, "category": str, "boolean": StrictBool}
 
 
@@ -112,7 +111,7 @@ def _read(column: ColumnSchema, value: Any) -> Any:
     if kind == "date":
         return _date(value, column.format)
     if kind == "boolean":
-        return BOOLEANS.get(str(value).lower(), value)
+        return contract.BOOLEANS.get(str(value).lower(), value)
     if kind == "category":  # 3.0 is "3"
         is_whole = isinstance(value, float) and value.is_integer()
         return str(int(value) if is_whole else value) if is_number else value
