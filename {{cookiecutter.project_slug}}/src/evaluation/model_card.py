@@ -44,10 +44,8 @@ def render_card(registry: Registry, version: Version, settings: Settings) -> str
         problem = f"version {version.number} has no evaluation in the registry"
         raise DataError(f"{problem}, so there is no card; run `make promote`")
     dictionary = os.path.relpath(settings.data.dictionary_path, settings.registry.cards)
-    wanted, promotion = ("promote", "champion", version.number), None
-    for event in registry.history():
-        if (event.action, event.alias, event.version) == wanted:
-            promotion = event  # the last one
+    wanted, events = ("promote", "champion", version.number), registry.history()
+    promoted = [e for e in events if (e.action, e.alias, e.version) == wanted]
     return render(
         "model_card.md.j2",
         name=settings.registry.model,
@@ -55,7 +53,7 @@ def render_card(registry: Registry, version: Version, settings: Settings) -> str
         record=registry.record(version),
         summary=summary,
         gate=registry.document(version, "gate"),
-        promotion=promotion,
+        promotion=promoted[-1] if promoted else None,
         dictionary=Path(dictionary).as_posix(),
         owner=check_owner(settings).read_text(encoding="utf-8").strip(),
     )
