@@ -99,9 +99,8 @@ def load_processed(settings: Settings, part: Literal["train", "test"]) -> pd.Dat
     if not manifest_path.exists():
         raise DataError(f"{manifest_path}: file not found; {advice}")
     manifest = read_json(manifest_path)
-    digests = {schema_path: manifest["schema_sha256"]}
-    digests[path] = manifest["files"][path.name]["sha256"]
-    for file, digest in digests.items():
+    digests = manifest["schema_sha256"], manifest["files"][path.name]["sha256"]
+    for file, digest in zip((schema_path, path), digests, strict=True):
         if not file.exists() or sha256_of(file) != digest:
             raise DataError(f"{file}: missing or changed since preprocessing; {advice}")
     return read_rows(path, load_schema(schema_path, settings))
