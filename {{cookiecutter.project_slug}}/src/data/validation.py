@@ -36,9 +36,8 @@ def validate(
 ) -> pd.DataFrame:
     """Return the typed rows, and write a report; DataError if they break a rule."""
     violations = find_violations(raw, schema)
-    report = {"file": path.name, "sha256": sha256_of(path), "rows": len(raw)}
-    report |= {"valid": not violations}
-    report |= {"violations": [asdict(violation) for violation in violations]}
+    found = {"valid": not violations, "violations": [asdict(v) for v in violations]}
+    report = {"file": path.name, "sha256": sha256_of(path), "rows": len(raw), **found}
     write_json(settings.paths.reports / REPORT_NAME, report)
     if violations:
         shown = "; ".join(map(str, violations[:MAX_EXAMPLES]))
