@@ -74,11 +74,9 @@ def source_name(source: str) -> str:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Return the rows of a CSV (also compressed by gzip) or Parquet file.
-
-    The content tells which, as the name of a downloaded file need not. Columns of CSV
-    come as text: a guess from ``007`` or ``1.0`` would depend on the other rows.
-    """
+    """Return the rows of a CSV (also compressed by gzip) or Parquet file. Its content
+    tells which, as the name of a download need not. Columns of CSV come as text: a
+    guess from ``007`` or ``1.0`` would depend on the other rows."""
     with reported(UNREADABLE, f"{path}: cannot be read", "expected CSV or Parquet"):
         with path.open("rb") as file:
             magic = file.read(4)

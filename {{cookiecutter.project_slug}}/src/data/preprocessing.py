@@ -29,11 +29,9 @@ FEW_ROWS = 30  # of a class, with which its figures are a guess
 
 
 def preprocess(settings: Settings) -> dict[str, Any]:
-    """Write ``data/processed/`` and the data dictionary; return the manifest.
-
-    The manifest is removed first and written last, so that what an interrupted run
-    leaves is never taken for a result. The same input gives the same bytes.
-    """
+    """Write ``data/processed/`` and the data dictionary; return the manifest, which is
+    removed first and written last, so that what an interrupted run leaves is never
+    taken for a result. The same input gives the same bytes."""
     folder, schema_path = settings.paths.processed, settings.data.schema_path
     rules = settings.preprocessing
     (folder / MANIFEST_NAME).unlink(missing_ok=True)

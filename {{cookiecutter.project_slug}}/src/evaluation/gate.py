@@ -78,10 +78,8 @@ def decide(
 
 
 def _limit(name: str, where: str, measured: Measurement, limit: float) -> Rule:
-    """Return the rule that a metric is on the right side of a limit.
-
-    Its value decides: by an end of the interval every small slice would fail, or pass.
-    """
+    """Return the rule that a metric is on the right side of a limit. Its value decides:
+    by an end of the interval every small slice would fail, or pass."""
     label, higher = METRICS[name]
     expected = f"{'at least' if higher else 'at most'} {limit:g}"
     if name not in measured.scores:

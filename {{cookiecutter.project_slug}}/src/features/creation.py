@@ -36,11 +36,9 @@ def feature_columns(schema: DataSchema) -> dict[str, FeatureColumn]:
 def create_features(
     frame: "DataFrame", columns: Mapping[str, FeatureColumn]
 ) -> "DataFrame":
-    """Return the features of rows as a file or a request holds them.
-
-    Categories become ``str`` columns, "" where missing, dates their ``DATE_PARTS``, and
-    all else float64 columns. To miss a column that is not optional is a DataError.
-    """
+    """Return the features of rows as a file or a request holds them: categories as
+    ``str`` columns, "" where missing, dates as their ``DATE_PARTS``, and all else as
+    float64 columns. To miss a column that is not optional is a DataError."""
     import pandas as pd
 
     from src.data.columns import convert

@@ -55,10 +55,8 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         return None
 
     def _drop_repeated_numbers(self, numbers: pd.DataFrame) -> None:
-        """Leave out what correlates with an earlier, kept number.
-
-        A missing value counts as the mean, so that columns with other gaps are kept.
-        """
+        """Leave out what correlates with an earlier, kept number. A missing value
+        counts as the mean, so that columns with other gaps are kept."""
         correlation = numbers.fillna(numbers.mean()).corr().abs()
         alike = correlation >= self.max_correlation - 1e-9  # for errors of rounding
         limit = f"correlation {self.max_correlation} or more"

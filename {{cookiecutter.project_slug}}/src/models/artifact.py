@@ -37,11 +37,9 @@ def export_path(path: Path) -> Path:
 def save_model(
     pipeline: Any, record: Record, path: Path, export: bytes | None = None
 ) -> Record:
-    """Write a model, its export if there is one, and last its record.
-
-    A process that is killed between them leaves a model that ``load_model`` refuses,
-    never one with the record of another. Returns the record as written.
-    """
+    """Write a model, its export if there is one, and last its record. A process that is
+    killed between them leaves a model that ``load_model`` refuses, never one with the
+    record of another. Returns the record as written."""
     import joblib
 
     with atomic_path(path) as partial:

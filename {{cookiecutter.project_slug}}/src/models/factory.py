@@ -1,7 +1,5 @@
-"""Factory pattern: the model that the configuration names.
-
-A new type is a class in ``src/models/model_types`` and a line here.
-"""
+"""Factory pattern: the model that the configuration names. A new type is a class in
+``src/models/model_types`` and a line here."""
 
 from typing import Any
 

@@ -44,10 +44,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 class Batcher:
-    """Predicts the rows of requests that came at the same moment together.
-
-    The rows of ten requests take a model little more time than those of one.
-    """
+    """Predicts the rows of requests that came at the same moment together: those of ten
+    take a model little more time than those of one."""
 
     def __init__(self, champion: Champion) -> None:
         self.champion = champion
@@ -82,11 +80,9 @@ class Batcher:
 def create_app(
     settings: Settings | None = None, serving: ServingSettings | None = None
 ) -> FastAPI:
-    """Return the application; settings that are None are read from their files.
-
-    Without a model it starts as well, says so at ``/ready`` and answers 503, because an
-    orchestrator is to see that rather than a process that starts again and again.
-    """
+    """Return the application; settings that are None are read from their files. Without
+    a model it starts as well, says so at ``/ready`` and answers 503: orchestrators are
+    to see that rather than a process that starts again and again."""
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)

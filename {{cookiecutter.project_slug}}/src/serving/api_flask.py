@@ -36,11 +36,9 @@ GRACE_SECONDS = 30  # for requests under way when the service ends
 def create_app(
     settings: Settings | None = None, serving: ServingSettings | None = None
 ) -> Flask:
-    """Return the application; settings that are None are read from their files.
-
-    Without a model it starts as well, says so at ``/ready`` and answers 503, because an
-    orchestrator is to see that rather than a process that starts again and again.
-    """
+    """Return the application; settings that are None are read from their files. Without
+    a model it starts as well, says so at ``/ready`` and answers 503: orchestrators are
+    to see that rather than a process that starts again and again."""
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)

@@ -32,10 +32,8 @@ class NoModel(DataError):
 @dataclass
 class Champion:
     """Keeps the loaded model the one that the registry, or ``model_path``, names.
-
     ``model`` is what answers, None until there is one. It is replaced in one step: read
-    it once a request, and use that.
-    """
+    it once a request, and use that."""
 
     settings: Settings
     serving: ServingSettings

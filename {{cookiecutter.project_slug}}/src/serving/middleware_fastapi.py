@@ -29,10 +29,8 @@ REQUESTS = Histogram(
 
 
 class Observed:
-    """Names, measures and logs requests, and adds headers to every answer.
-
-    The log has nothing of what was asked or answered, or of who asked.
-    """
+    """Names, measures and logs requests, and adds headers to every answer. The log has
+    nothing of what was asked or answered, or of who asked."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

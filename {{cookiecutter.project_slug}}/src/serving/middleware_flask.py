@@ -27,10 +27,8 @@ REQUESTS = Histogram(
 
 
 def observe(app: Flask) -> None:
-    """Name, measure and log requests, and add headers to every answer.
-
-    The log has nothing of what was asked or answered, or of who asked.
-    """
+    """Name, measure and log requests, and add headers to every answer. The log has
+    nothing of what was asked or answered, or of who asked."""
 
     @app.before_request
     def begin() -> None:

@@ -42,11 +42,9 @@ class Predictions(BaseModel):
 
 
 def row_model(schema: DataSchema) -> type[BaseModel]:
-    """Return the model of a row: a field for each feature of the data schema.
-
-    Columns that the model does not use may be there, so that rows of a file can be
-    sent as they are; any other name is most likely a slip, and refused.
-    """
+    """Return the model of a row: a field for each feature of the data schema. Its other
+    columns may be there, so that rows of a file can be sent as they are; any other name
+    is most likely a slip, and refused."""
     fields: dict[str, Any] = {}
     hidden = Annotated[Any, SkipJsonSchema()]
     for number, (name, column) in enumerate(schema.columns.items()):

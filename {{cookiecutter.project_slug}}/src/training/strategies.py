@@ -63,10 +63,8 @@ class CrossValidationStrategy(TrainingStrategy):
 
 
 class HyperparameterSearchStrategy(TrainingStrategy):
-    """A fit to all rows with the parameters that do best on the folds.
-
-    A search that was killed goes on where it was, in Optuna's ``models/search.db``.
-    """
+    """A fit to all rows with the parameters that do best on the folds. A search that
+    was killed goes on where it was, in Optuna's ``models/search.db``."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -13,11 +13,9 @@ from src.utils.errors import reported
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to, which replaces it on success.
-
-    Its fixed name lets the next run overwrite what a killed one left; its suffix is
-    kept because matplotlib and joblib choose the format by it.
-    """
+    """Yield a path beside ``path`` to write to, which replaces it on success. Its fixed
+    name lets the next run overwrite what a killed one left; its suffix is kept because
+    matplotlib and joblib choose the format by it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{path.name}")
     try:
