@@ -4,7 +4,6 @@
 WSGI server can: ``gunicorn --threads 16 "src.serving.api:create_app()"``.
 """
 
-import json
 import os
 import secrets
 from functools import partial
@@ -63,18 +62,15 @@ def add_errors(app: Flask) -> None:
 
     @app.errorhandler(exceptions.HTTPException)
     def refused(error: exceptions.HTTPException, **more: Any) -> ResponseReturnValue:
-        problem = {"code": error.code, "name": error.name}
-        content = json.dumps({**problem, "description": error.description, **more})
+        problem = {"code": error.code, "name": error.name, **more}
         headers = [(k, v) for k, v in error.get_headers() if k != "Content-Type"]
-        return Response(content, error.code, headers, mimetype="application/json")
+        return {**problem, "description": error.description}, error.code or 500, headers
 
     @app.errorhandler(ValidationError)
     @app.errorhandler(tables.InvalidTable)
-    def invalid(error: ValidationError | tables.InvalidTable) -> ResponseReturnValue:
-        if isinstance(error, tables.InvalidTable):
-            problems = error.problems
-        else:
-            problems = schemas.problems_of(error.errors(include_url=False))
+    def invalid(error: Any) -> ResponseReturnValue:
+        is_table = isinstance(error, tables.InvalidTable)
+        problems = error.problems if is_table else schemas.problems_of(error.errors())
         refusal = exceptions.UnprocessableEntity("Some values are not what is needed.")
         return refused(refusal, detail=problems)
 
