@@ -41,8 +41,7 @@ def convert(column: Column, kind: ColumnType, date_format: str | None) -> Column
 def as_text(column: Column) -> Column:
     """Return the values as text without surrounding blanks, missing ones as NaN."""
     if column.dtype != "str":
-        values = column.astype("object")
-        column = values.map(_text_of, na_action="ignore").astype("str")
+        column = column.astype("object").map(_text_of, na_action="ignore").astype("str")
     text = column.str.strip()
     return text.mask(text.isin(MISSING_VALUES))
 
