@@ -165,8 +165,7 @@ def load_settings(
 ) -> Settings:
     """Read the settings; ConfigError names every wrong key, and where it was set."""
     env = os.environ.get(ENV_NAME) or dotenv_values(ENV_FILE).get(ENV_NAME) or "dev"
-    env_config = env_config or CONFIG_DIR / f"env/{env}.yaml"
-    files = (pipeline_config, model_config, env_config)
+    files = pipeline_config, model_config, env_config or CONFIG_DIR / f"env/{env}.yaml"
     return read_settings(Settings, files, ENV_PREFIX)
 
 
