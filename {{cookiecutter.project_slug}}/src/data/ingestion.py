@@ -94,9 +94,8 @@ def read_table(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path, is_gzip: bool) -> pd.DataFrame:
     opener = gzip.open if is_gzip else open
     file = opener(path, "rt", encoding="utf-8-sig", newline="")  # with BOM or without
-    with file, warnings.catch_warnings():
-        # A first row that is longer than the header only makes pandas warn.
-        warnings.simplefilter("error", ParserWarning)
+    # A first row that is longer than the header only makes pandas warn.
+    with file, warnings.catch_warnings(action="error", category=ParserWarning):
         header = file.readline()
         file.seek(0)
         columns = {s: len(next(csv.reader([header], delimiter=s))) for s in ",;\t|"}
