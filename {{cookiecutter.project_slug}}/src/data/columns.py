@@ -1,8 +1,6 @@
-"""From what files and requests hold to the types of the data schema.
-
-Each value is converted by itself, so that training, tests and prediction read a row
-alike. What cannot be read as its type becomes missing; validation reports it.
-"""
+"""From what files and requests hold to the types of the data schema, each value by
+itself, so that training, tests and prediction read a row alike. What cannot be read as
+its type becomes missing; validation reports it."""
 
 from datetime import datetime
 from typing import Any, TypeAlias

@@ -1,8 +1,6 @@
-"""The data contract: which columns there are, and what they hold.
-
-``config/data_schema.yaml`` is inferred once from the data (``src/data/inference.py``),
-then reviewed, committed and used by everything that touches the data.
-"""
+"""The data contract, ``config/data_schema.yaml``: which columns there are, and what
+they hold. It is inferred once from the data (``src/data/inference.py``), then reviewed,
+committed and used by everything that touches the data."""
 
 from datetime import datetime
 from pathlib import Path

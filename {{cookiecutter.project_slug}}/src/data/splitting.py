@@ -1,8 +1,7 @@
 """Which rows are test rows, and which of the others a fold may not tear apart.
 
-Whether a row is a test row follows from its content (or its group) and the seed alone:
-rows that are added, or come in another order, change it for no other row. So trainings
-on growing data agree about it. By ``time_columns``, the last rows are the test rows.
+Whether a row is a test row follows from its content (or its group) and the seed alone,
+so that trainings on growing data agree. By ``time_columns``, it is the last rows.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,6 @@
-"""The model card of the champion: what it is for, how good it is, what made it.
-
-After Mitchell et al., "Model Cards for Model Reporting" (2019). It is made of what the
-owner says in ``intended_use.md`` and of what the registry keeps with the champion.
-"""
+"""The model card of the champion, after Mitchell et al., "Model Cards for Model
+Reporting" (2019), of what its owner says in ``intended_use.md`` and what the registry
+keeps with it."""
 
 import os
 from pathlib import Path

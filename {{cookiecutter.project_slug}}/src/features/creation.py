@@ -1,8 +1,5 @@
-"""Features that follow from a row alone; nothing here is learned from other rows.
-
-Training and prediction run it, as the first step of the saved pipeline. Who only needs
-``date_parts`` need not have pandas.
-"""
+"""Features that follow from a row alone: the first step of the saved pipeline, which
+training and prediction run. Who only needs ``date_parts`` need not have pandas."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,8 +1,6 @@
-"""The saved model, and the record beside it that says what it is and what made it.
-
-``latest_model.joblib`` is the fitted pipeline, ``latest_model.json`` the record. A file
-of a model can run any code when it is opened: it must have the recorded digest.
-"""
+"""The saved model, ``latest_model.joblib``, and its record ``latest_model.json``, which
+says what it is and what made it. As a model file can run any code when it is opened, it
+must have the recorded digest."""
 
 import hashlib
 import io

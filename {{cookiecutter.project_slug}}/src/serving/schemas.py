@@ -1,8 +1,5 @@
-"""What a request holds and an answer says; a row follows from the data schema.
-
-Values are read as training reads those of a file (``src/data/columns.py``), one by one
-and without pandas: the same words stand for no value, and for true and false.
-"""
+"""What a request holds and an answer says. Its values are read as training reads those
+of a file (``src/data/columns.py``), by the same words, but without pandas."""
 
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
-"""Typed settings of the service, from config/serving_config.yaml and the environment.
-
-A variable ``SERVING_<KEY>`` wins over the file ``.env``, which wins over the YAML file.
-"""
+"""Typed settings of the service: a variable ``SERVING_<KEY>`` wins over the file
+``.env``, which wins over ``config/serving_config.yaml``."""
 
 import socket
 from pathlib import Path
