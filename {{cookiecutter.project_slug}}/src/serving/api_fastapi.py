@@ -150,8 +150,7 @@ def predictions(champion: Champion) -> APIRouter:
                 found = await run_in_threadpool(tables.predict, body, *arguments)
         except tables.InvalidTable as error:
             raise RequestValidationError(error.problems) from None
-        headers = {"X-Model-Version": model.version}
-        return Response(found, headers=headers, media_type=wanted)
+        return Response(found, 200, {"X-Model-Version": model.version}, wanted)
 
     @router.get("/model")
     async def model() -> dict[str, Any]:
