@@ -224,9 +224,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Let in at the end who is connected already, and nobody after that."""
         super().set_accept_enabled(enabled)
         for listener in [] if self.alive else self.sockets:
-            before = -1
-            while before != self.nr_conns:
-                before = self.nr_conns
+            for _ in range(self.cfg.backlog):  # no more can be waiting
                 self.accept(listener)
             listener.close()
 
