@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
-
 
 class ProjectError(Exception):
     """What was wrong, where, what was expected and what to do, in one line."""
@@ -28,5 +26,5 @@ def reported(
         yield
     except failures as error:
         problem = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
-        message = f"{what} ({problem}); {advice}"
-        raise DataError(PASSWORD.sub(r"\1***@", message)) from None
+        text = f"{what} ({problem}); {advice}"
+        raise DataError(re.sub(r"(://[^/@\s]*:)[^/@\s]+@", r"\1***@", text)) from None
