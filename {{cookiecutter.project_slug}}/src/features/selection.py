@@ -29,8 +29,15 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         """Decide which features are kept; raise DataError if none is left."""
         reasons = {name: self._unusable(X[name]) for name in X}
         self.dropped_ = {name: why for name, why in reasons.items() if why}
-        usable = X.drop(columns=list(self.dropped_))
-        self._drop_repeated_numbers(usable.select_dtypes("number"))
+        numbers = X.drop(columns=list(self.dropped_)).select_dtypes("number")
+        # A missing value counts as the mean, so that columns with other gaps are kept.
+        correlation = numbers.fillna(numbers.mean()).corr().abs()
+        alike = correlation >= self.max_correlation - 1e-9  # for errors of rounding
+        limit = f"correlation {self.max_correlation} or more"
+        for k, name in enumerate(numbers):
+            for twin in numbers.columns[:k][alike[name].iloc[:k]]:
+                if twin not in self.dropped_:
+                    self.dropped_.setdefault(name, f"it repeats {twin!r} ({limit})")
         self.features_ = [name for name in X if name not in self.dropped_]
         if not self.features_:
             said = "; ".join(f"{name!r}: {why}" for name, why in self.dropped_.items())
@@ -53,14 +60,3 @@ class FeatureSelector(TransformerMixin, BaseEstimator):
         if not is_numeric_dtype(feature) and counts.iloc[0] < self.min_category_rows:
             return f"no value occurs in {self.min_category_rows} rows"
         return None
-
-    def _drop_repeated_numbers(self, numbers: pd.DataFrame) -> None:
-        """Leave out what correlates with an earlier, kept number. A missing value
-        counts as the mean, so that columns with other gaps are kept."""
-        correlation = numbers.fillna(numbers.mean()).corr().abs()
-        alike = correlation >= self.max_correlation - 1e-9  # for errors of rounding
-        limit = f"correlation {self.max_correlation} or more"
-        for k, name in enumerate(numbers):
-            for twin in numbers.columns[:k][alike[name].iloc[:k]]:
-                if twin not in self.dropped_:
-                    self.dropped_.setdefault(name, f"it repeats {twin!r} ({limit})")
