@@ -24,12 +24,9 @@ def fitted_steps(
     steps = [SimpleImputer(strategy="median")] if imputed else []
     steps += [StandardScaler()] if scaled else []
     numbers = make_pipeline(*steps) if steps else "passthrough"
-    categories = OneHotEncoder(
-        handle_unknown="ignore",
-        min_frequency=settings.min_category_rows,
-        max_categories=100,  # bounds the memory that a column can take
-        sparse_output=False,
-    )
+    # The most categories bound the memory that a column can take.
+    limits = {"min_frequency": settings.min_category_rows, "max_categories": 100}
+    categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, **limits)
     transformer = make_column_transformer(
         (numbers, make_column_selector(dtype_include=np.number)),
         (categories, make_column_selector(dtype_exclude=np.number)),
