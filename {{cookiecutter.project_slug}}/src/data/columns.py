@@ -17,11 +17,8 @@ Column: TypeAlias = "pd.Series[Any]"
 
 def to_schema_types(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
     """Return the columns that both have, in the schema's order and as its types."""
-    columns = {
-        name: convert(frame[name], column.type, column.format)
-        for name, column in schema.columns.items()
-        if name in frame.columns
-    }
+    both = {n: c for n, c in schema.columns.items() if n in frame.columns}
+    columns = {n: convert(frame[n], c.type, c.format) for n, c in both.items()}
     return pd.DataFrame(columns, frame.index)
 
 
