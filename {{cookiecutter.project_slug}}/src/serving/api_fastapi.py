@@ -30,7 +30,6 @@ from src.serving.settings import ServingSettings, check_address, load_serving_se
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings, load_settings
 
-PAGE = Path(__file__).parent / "static/index.html"
 MAX_TABLES = 2  # at a time
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 TABLE = {"content": dict.fromkeys(tables.MEDIA_TYPES, BINARY)}
@@ -94,12 +93,10 @@ def create_app(
         yield
         champion.stop()
 
-    app = FastAPI(
-        title=settings.project.name,
-        description=settings.project.description,
-        lifespan=lifespan,
-        exception_handlers={RequestValidationError: refused, NoModel: refused},
-    )
+    about = settings.project
+    app = FastAPI(title=about.name, description=about.description, lifespan=lifespan)
+    app.add_exception_handler(RequestValidationError, refused)
+    app.add_exception_handler(NoModel, refused)
     app.state.champion, app.state.draining = champion, False
     app.include_router(predictions(champion))
     add_status(app, champion)
@@ -166,7 +163,7 @@ def add_status(app: FastAPI, champion: Champion) -> None:
     @app.get("/", response_class=FileResponse, include_in_schema=False)
     async def index() -> Path:
         """Return a page for people."""
-        return PAGE
+        return Path(__file__).parent / "static/index.html"
 
     @app.get("/health")
     async def health() -> dict[str, str]:
