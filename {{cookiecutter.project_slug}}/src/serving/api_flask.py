@@ -175,12 +175,10 @@ def describe(title: str, body: TypeAdapter[Any], needs_key: bool) -> dict[str, A
     table: dict[str, Any] = dict.fromkeys(tables.MEDIA_TYPES, {})
 
     def route(found: dict[str, Any], **content: Any) -> dict[str, Any]:
-        responses = {
-            "200": {"description": "The answer", "content": found},
-            "default": {"description": "A refusal, which says why"},
-        }
+        answered = {"description": "The answer", "content": found}
+        refused = {"description": "A refusal, which says why"}
         body = {"requestBody": {"required": True, **content}} if content else {}
-        return {"responses": responses, **body}
+        return {"responses": {"200": answered, "default": refused}, **body}
 
     key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
     return {
