@@ -49,9 +49,8 @@ def validate(
 def find_violations(raw: pd.DataFrame, schema: DataSchema) -> list[Violation]:
     """Return every rule that rows from ``read_table`` break, with some examples."""
     typed = to_schema_types(raw, schema)
-    absent = [name for name in schema.used if name not in typed]
-    rule = "presence: the column is absent"
-    violations = [Violation(name, rule, len(raw), []) for name in absent]
+    rule, count = "presence: the column is absent", len(raw)
+    violations = [Violation(n, rule, count, []) for n in schema.used if n not in typed]
     for name in typed.columns:
         for rule, where in _rules(schema.columns[name], raw[name], typed[name]).items():
             found = raw[name][where].head(MAX_EXAMPLES)
