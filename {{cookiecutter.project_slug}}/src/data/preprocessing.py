@@ -120,14 +120,13 @@ def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
 def _write_csv(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
     """Write the used columns so that ``to_schema_types`` reads them back."""
     written = frame[schema.used].copy()
+    nullable: dict[str, Any] = {"integer": "Int64", "boolean": "boolean"}
     for name in schema.used:
         column = schema.columns[name]
         if column.format is not None:
             written[name] = dates_as_text(written[name], column.format)
-        elif column.type == "integer":
-            written[name] = written[name].astype("Int64")
-        elif column.type == "boolean":
-            written[name] = written[name].astype("boolean")
+        elif column.type in nullable:
+            written[name] = written[name].astype(nullable[column.type])
     with atomic_path(path) as file:  # with text quoted, and numbers not
         written.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
 
