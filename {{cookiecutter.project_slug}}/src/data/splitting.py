@@ -1,8 +1,6 @@
-"""Which rows are test rows, and which of the others a fold may not tear apart.
-
-Whether a row is a test row follows from its content (or its group) and the seed alone,
-so that trainings on growing data agree. By ``time_columns``, it is the last rows.
-"""
+"""Which rows are test rows, and which of the others a fold may not tear apart. Whether
+a row is a test row follows from its content (or its group) and the seed alone, so that
+trainings on growing data agree. By ``time_columns``, it is the last rows."""
 
 from collections.abc import Sequence
 from functools import partial

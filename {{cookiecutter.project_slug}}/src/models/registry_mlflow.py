@@ -1,8 +1,6 @@
-"""The model registry: versions in MLflow, and the aliases that name them.
-
-What moves an alias is written down before, in a tag ``event.<number>`` of the model. A
-lock keeps processes of one machine apart; if there are several, let one job promote.
-"""
+"""The model registry: versions in MLflow, and the aliases that name them. What moves
+one is written down before, in a tag ``event.<number>`` of the model. A lock keeps
+processes of one machine apart; if there are several, let one job promote."""
 
 import getpass
 import json
