@@ -22,10 +22,10 @@ from src.data.schema import DataSchema
 from src.data.splitting import later_than
 from src.evaluation.audits import run_audits
 from src.evaluation.gate import Decision, decide
-from src.evaluation.metrics import Measurement, measure
+from src.evaluation.metrics import Measurement, measure, predict
 from src.evaluation.model_card import card_path, check_owner, write_card
 from src.evaluation.performance import Evaluation, Inputs, Rule
-from src.evaluation.performance import evaluate, load_inputs, predict
+from src.evaluation.performance import evaluate, load_inputs
 from src.evaluation.report import write_report
 from src.models.artifact import Record, load_model, load_record
 from src.models.registry import Registry, Version
@@ -187,7 +187,7 @@ def compare(
         raise DataError("it was trained on all test rows")
     rows, ours = rows.loc[test.index[unseen]], evaluation.predictions.take(unseen)
     positive = inputs.record.get("positive_class")
-    theirs = predict(pipeline, rows, schema, settings, positive)
+    theirs = predict(pipeline, rows, rows[schema.target], settings.task, positive)
     theirs = replace(theirs, y_true=ours.y_true, blocks=ours.blocks)  # to be paired
     pair = [measure(predictions, settings) for predictions in (ours, theirs)]
     of = f"{len(rows)} of {len(test)} test rows, which neither was trained on"

@@ -131,9 +131,9 @@ def test_a_copy_with_other_parameters_is_unfitted_and_independent() -> None:
     assert not hasattr(other.estimator, "coef_")
 
 
-def test_the_seed_is_not_a_hyperparameter() -> None:
-    with pytest.raises(ConfigError, match="model.params.random_state: unknown"):
-        ModelFactory.get_model("linear", task="regression", random_state=3)
+def test_a_seed_among_the_hyperparameters_is_taken() -> None:
+    model = ModelFactory.get_model("linear", task="regression", random_state=3)
+    assert model.estimator.random_state == 3
 
 
 @pytest.mark.parametrize(

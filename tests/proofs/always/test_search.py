@@ -349,3 +349,21 @@ def test_a_model_without_a_space_is_refused(
         ConfigError, match="model_config.yaml: search.space.linear: not"
     ):
         search_in(tmp_path, space=space)
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ({"low": 3}, "missing"),
+        ({"low": 3, "high": 1}, "high"),
+        ({"low": 0, "high": 1, "log": True}, "low"),
+        ({"choices": []}, "choices"),
+        ({"lwo": 1, "high": 2}, "lwo"),
+    ],
+)
+def test_a_range_that_is_none_is_refused_with_its_name(
+    tmp_path: Path, found: dict[str, Any], problem: str
+) -> None:
+    where = "config/model_config.yaml: search.space: alpha: found .*"
+    with pytest.raises(ConfigError, match=where + problem):
+        search_in(tmp_path, space={"linear": {"alpha": found}})

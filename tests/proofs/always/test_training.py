@@ -216,7 +216,7 @@ def test_what_is_not_possible_keeps_the_model_that_is_there(
     (settings.paths.processed / "train.csv").unlink()
 
     wrong = make_project(model={"type": "linear", "params": {"depth": 3}})
-    with pytest.raises(ConfigError, match="model.params.depth"):
+    with pytest.raises(ConfigError, match="model.params: Invalid parameter .depth"):
         train(wrong)  # which is found without the data
 
     assert load_model(settings.paths.models / "latest_model.joblib")[1] == before

@@ -10,37 +10,27 @@ from copy import copy
 
 import numpy as np
 from pandas import DataFrame
-from pydantic import Field
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from src.evaluation.metrics import Floats
-from src.evaluation.performance import Audit, Inputs, Table
-from src.evaluation.report import format_number
+from src.evaluation.performance import Audit, Inputs
 from src.models.artifact import estimator_of
-from src.utils.config import Section, Settings
+from src.utils.config import Settings
 from src.utils.visualization import bar_chart, to_svg
 
 INTRO = """\
 What the model goes by, on {} test rows, by SHAP. A column that the model goes by need
 not be a cause."""
+ROWS, BACKGROUND = 300, 100  # test rows, beside training rows
 UNEXPLAINED = "SHAP has no exact way to explain a model of this kind."
 
 
-class ExplanationSettings(Section):
-    """How many rows are explained, beside how many."""
-
-    rows: int = Field(default=300, ge=1)
-    background: int = Field(default=100, ge=1)
-
-
-def audit_explanation(
-    inputs: Inputs, settings: Settings, chosen: ExplanationSettings
-) -> Audit:
+def audit_explanation(inputs: Inputs, settings: Settings) -> Audit:
     """Explain a model on a sample of the test rows."""
     rows, background = (
         of.sample(min(size, len(of)), random_state=settings.seed)
-        for of, size in ((inputs.test, chosen.rows), (inputs.train, chosen.background))
+        for of, size in ((inputs.test, ROWS), (inputs.train, BACKGROUND))
     )
     found = explain_rows(inputs.pipeline, background, rows)
     if found is None:
@@ -48,15 +38,12 @@ def audit_explanation(
     values, _ = found
     importance = values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
-    cells = importance.index, importance.map(format_number), shares.map("{:.1%}".format)
-    lines = [list(line) for line in zip(*cells, strict=True)]
-    label = "mean |SHAP value|"
-    table = Table("On the whole", ["column", label, "share"], lines)
-    bars = bar_chart(dict(importance.head(15)), "What the model goes by", label)
+    most, label = importance.head(15), "mean |SHAP value|"
+    bars = bar_chart(dict(most), "What the model goes by", label)
     pictures = {"importance": to_svg(bars)}
     content = {"importance": dict(importance), "shares": dict(shares)}
     intro = INTRO.format(len(rows))
-    return Audit("explanation", intro, [table], pictures, [], content)
+    return Audit("explanation", intro, [], pictures, [], content)
 
 
 def explain_rows(

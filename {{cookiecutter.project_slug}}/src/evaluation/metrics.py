@@ -43,14 +43,6 @@ class Predictions:
         given = {n: of for n in names if (of := getattr(self, n)) is not None}
         return replace(self, **{name: of[rows] for name, of in given.items()})
 
-    def at_threshold(self, threshold: float) -> "Predictions":
-        """Return them with the second class from a probability on, of two classes."""
-        if self.probabilities is None or len(self.classes) != 2:
-            return self
-        is_second = self.probabilities[:, 1] >= threshold
-        names = np.array(self.classes, dtype=object)
-        return replace(self, y_pred=names[is_second.astype(int)])
-
 
 def predict(
     pipeline: Any,

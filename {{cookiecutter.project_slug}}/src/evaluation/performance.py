@@ -14,6 +14,7 @@ from src.data.schema import ColumnType, DataSchema, load_schema
 from src.data.splitting import row_keys
 from src.evaluation import metrics
 from src.evaluation.metrics import METRICS, Measurement, Predictions, Score, measure
+from src.evaluation.metrics import predict
 from src.models.artifact import Record, load_model
 from src.models.factory import ModelFactory
 from src.utils.config import Settings
@@ -144,7 +145,8 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
     target = inputs.train[schema.target]
     dummy = ModelFactory.get_model("dummy", task=settings.task, seed=settings.seed)
     dummy.fit(target.to_frame(), target)
-    of = (test, schema, settings, inputs.record.get("positive_class"))
+    positive, keys = inputs.record.get("positive_class"), row_keys(test, schema)
+    of = (test, test[schema.target], settings.task, positive, keys.blocks)
     predictions = predict(inputs.pipeline, *of)
     model = measure(predictions, settings, also=settings.gate.thresholds)
     baseline = measure(predict(dummy.pipeline, *of), settings)
@@ -160,19 +162,6 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
                 slices.append(SliceResult(*found))
     better, classes = improvement(model, baseline, settings), _classes(predictions)
     return Evaluation(predictions, model, baseline, better, classes, slices)
-
-
-def predict(
-    pipeline: Any,
-    rows: pd.DataFrame,
-    schema: DataSchema,
-    settings: Settings,
-    positive: str | None = None,
-) -> Predictions:
-    """Return what ``pipeline`` predicts for typed rows, beside their target."""
-    keys = row_keys(rows, schema)
-    of = rows[schema.target], settings.task, positive
-    return metrics.predict(pipeline, rows, *of, keys.blocks)
 
 
 def near_training(inputs: Inputs) -> dict[str, float]:

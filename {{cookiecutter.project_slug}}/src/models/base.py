@@ -101,18 +101,11 @@ class BaseModel:
 
 
 def _set_params(estimator: Any, params: Mapping[str, Any], seed: int) -> None:
-    """Give ``estimator`` its hyperparameters, if they are possible, and its seed."""
-    known = {k for k, v in estimator.get_params().items() if v != "deprecated"}
-    allowed = sorted(known - {"random_state"})
-    for key in params:
-        if key not in allowed:
-            problem = f"unknown hyperparameter of {type(estimator).__name__}"
-            expected = f"expected one of: {', '.join(allowed)}"
-            raise ConfigError(f"model.params.{key}: {problem}; {expected}")
-    if "random_state" in known:
-        params = {**params, "random_state": seed}
-    estimator.set_params(**params)
+    """Give ``estimator`` its seed and its hyperparameters, if they are possible."""
+    if "random_state" in estimator.get_params():
+        params = {"random_state": seed, **params}
     try:
+        estimator.set_params(**params)
         # What fit() does first; here, before minutes are spent on the data.
         estimator._validate_params()
     except ValueError as error:

@@ -17,7 +17,7 @@ from src.data.splitting import Keys
 from src.evaluation.metrics import primary_metric
 from src.models.base import BaseModel
 from src.training.validation import Scores, cross_validate, make_folds, summarise
-from src.utils.config import RangeSettings, Settings
+from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError, ProjectError, reported
 
 # The settings that a model depends on; paths and logging differ between machines.
@@ -69,7 +69,8 @@ class HyperparameterSearchStrategy(TrainingStrategy):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         kind = settings.model.type
-        self.space = settings.search.space.get(kind, {})
+        space = settings.search.space.get(kind, {})
+        self.space = {name: _distribution(name, of) for name, of in space.items()}
         self.metric, self.higher_is_better = primary_metric(settings.task)
         if not self.space:
             where = f"config/model_config.yaml: search.space.{kind}: not found"
@@ -85,10 +86,9 @@ class HyperparameterSearchStrategy(TrainingStrategy):
             # What is left needs a seed of its own, or it would repeat what is done.
             study.sampler = optuna.samplers.TPESampler(seed=self.settings.seed + done)
             for _ in tqdm(range(done, self.settings.search.trials), "search"):
-                trial = study.ask()
-                params = {n: _suggest(trial, n, r) for n, r in self.space.items()}
+                trial = study.ask(self.space)
                 try:
-                    tried = model.clone(**params)
+                    tried = model.clone(**trial.params)
                     scores = cross_validate(tried, X_train, y_train, folds, **kwargs)
                     if self.metric not in (found := summarise(scores)):
                         raise DataError(f"{self.metric} is not defined in any fold")
@@ -143,11 +143,16 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
     return strategies[settings.training.strategy](settings)
 
 
-def _suggest(trial: optuna.Trial, name: str, found: RangeSettings) -> Any:
-    """Return a value of a range, or one of the choices, that a trial is to try."""
-    low, high = found.low, found.high
-    if low is None or high is None:
-        return trial.suggest_categorical(name, found.choices or ())
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(name, low, high, log=found.log)
-    return trial.suggest_float(name, low, high, log=found.log)
+def _distribution(name: str, found: dict[str, Any]) -> Any:
+    """Return what a hyperparameter is drawn from: low and high, or choices."""
+    numbers = [found.get("low"), found.get("high")]
+    kind: Any = optuna.distributions.FloatDistribution
+    if "choices" in found:
+        kind = optuna.distributions.CategoricalDistribution
+    elif all(isinstance(number, int) for number in numbers):
+        kind = optuna.distributions.IntDistribution
+    try:
+        return kind(**found)
+    except (TypeError, ValueError) as error:
+        where = f"config/model_config.yaml: search.space: {name}: found {found}"
+        raise ConfigError(f"{where}; {error}") from None

@@ -27,8 +27,7 @@ from src.models.factory import ModelFactory
 from src.tracking import tracker
 from src.training.base_trainer import ModelTrainingTemplate
 from src.training.strategies import DECISIVE, make_strategy
-from src.training.validation import best_threshold, make_folds, measure
-from src.training.validation import out_of_fold, summarise
+from src.training.validation import make_folds, summarise, tune_threshold
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError, reported
@@ -86,20 +85,18 @@ class ModelTrainer(ModelTrainingTemplate):
             folds = make_folds(self.settings, y, self.strategy.keys)
             what = "training.decision_threshold: found 'tuned', which no fold can tell"
             with reported((ValueError, ConfigError), what, "set it to default"):
-                said = out_of_fold(trained, X, y, folds)
-                self.threshold = best_threshold(said)
+                self.threshold, scores = tune_threshold(trained, X, y, folds)
             trained.with_threshold(self.threshold)
             if self.strategy.fold_scores:  # at the threshold, as the other figures
-                at = [p.at_threshold(self.threshold) for p in said]
-                self.strategy.fold_scores = list(map(compute_metrics, at))
+                self.strategy.fold_scores = scores
         columns = {"columns": feature_columns(self.schema)}
         creation = FunctionTransformer(create_features, kw_args=columns)
         return trained.after([("creation", creation)])
 
     def evaluate(self, trained_model: BaseModel, data: DataFrame) -> dict[str, Any]:
         """Measure the model on its own rows and, where there are folds, on those."""
-        target = data[self.schema.target]
-        metrics: dict[str, Any] = {"train": measure(trained_model, data, target)}
+        said = trained_model.predictions(data, data[self.schema.target])
+        metrics: dict[str, Any] = {"train": compute_metrics(said)}
         if self.strategy.fold_scores:
             metrics["cross_validation"] = summarise(self.strategy.fold_scores)
         return metrics

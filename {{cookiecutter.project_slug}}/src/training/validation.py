@@ -1,6 +1,7 @@
 """Cross-validation: all steps are fitted anew for each fold, without its rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,23 +78,25 @@ def out_of_fold(
     return said
 
 
-def best_threshold(said: Sequence[Predictions]) -> float:
+def tune_threshold(
+    model: BaseModel, X: DataFrame, y: Series, folds: Folds
+) -> tuple[float, list[Scores]]:
     """Return the probability of the positive class from which on predicting it gives
-    the best balanced accuracy (Youden, "Index for rating diagnostic tests", 1950);
-    ValueError if none is better than chance."""
-    told = [(p, p.probabilities) for p in said if len(p.classes) == 2]
-    sides = [(p.y_true == p.classes[1], of[:, 1]) for p, of in told if of is not None]
-    is_positive, probability = map(np.concatenate, zip(*sides, strict=True))
-    false, true, thresholds = roc_curve(is_positive, probability)
+    the best balanced accuracy between the folds (Youden, "Index for rating diagnostic
+    tests", 1950), and their metrics with it; ValueError if none beats chance."""
+    told = [p for p in out_of_fold(model, X, y, folds) if len(p.classes) == 2]
+    truth = np.concatenate([p.y_true == p.classes[1] for p in told])
+    scores = [np.asarray(p.probabilities)[:, 1] for p in told]
+    false, true, thresholds = roc_curve(truth, np.concatenate(scores))
     best = np.argmax(true - false)
     if not true[best] > false[best]:
         raise ValueError("no threshold tells the classes apart")
-    return float(thresholds[best])
-
-
-def measure(model: BaseModel, X: DataFrame, y: Series) -> Scores:
-    """Return the metrics of a fitted model on rows ``X`` with the target ``y``."""
-    return compute_metrics(model.predictions(X, y))
+    at = float(thresholds[best])
+    tuned = [
+        replace(p, y_pred=np.where(score >= at, p.classes[1], p.classes[0]))
+        for p, score in zip(told, scores, strict=True)
+    ]
+    return at, list(map(compute_metrics, tuned))
 
 
 def summarise(scores: Sequence[Scores]) -> dict[str, Scores]:

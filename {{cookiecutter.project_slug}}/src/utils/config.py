@@ -9,11 +9,11 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from src.utils.errors import ConfigError
 
@@ -87,25 +87,9 @@ class TrainingSettings(Section):
     decision_threshold: Literal["default", "tuned"] = "default"
 
 
-class RangeSettings(Section):
-    low: int | float | None = None
-    high: int | float | None = None
-    log: bool = False
-    choices: list[Any] | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _is_range_or_choices(self) -> Self:
-        limits = [limit for limit in (self.low, self.high) if limit is not None]
-        if len(limits) != (0 if self.choices else 2) or limits != sorted(limits):
-            raise ValueError("expected choices, or low and high, low not above high")
-        if self.log and limits and limits[0] <= 0:
-            raise ValueError("log needs a low above 0")
-        return self
-
-
 class SearchSettings(Section):
     trials: int = Field(default=30, ge=1)
-    space: dict[str, dict[str, RangeSettings]] = {}  # by model type, hyperparameter
+    space: dict[str, dict[str, dict[str, Any]]] = {}  # by model type, hyperparameter
 
 
 class TrackingSettings(Section):

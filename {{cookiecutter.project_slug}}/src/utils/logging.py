@@ -1,30 +1,21 @@
 """Logging for every command: readable lines for people, JSON lines for machines."""
 
-import json
 import logging
-from datetime import UTC, datetime
+
+from pythonjsonlogger.json import JsonFormatter
 
 from src.utils.config import LoggingSettings
 
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line, as log collectors read them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}
 
 
 def setup_logging(settings: LoggingSettings) -> None:
     """Send the log to standard error, at the level and in the format configured."""
-    handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else text)
+    handler, fields = logging.StreamHandler(), ["levelname", "name", "message"]
+    line = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    if settings.format == "json":  # as log collectors read them
+        line = JsonFormatter(
+            fields, rename_fields=NAMES, timestamp="time", json_ensure_ascii=False
+        )
+    handler.setFormatter(line)
     logging.basicConfig(level=settings.level, handlers=[handler], force=True)

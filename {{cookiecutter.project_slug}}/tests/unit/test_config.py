@@ -43,7 +43,6 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("seeed: 1", "seeed: unknown key"),
         ("seed: many", "seed: found 'many', expected a valid integer"),
         ("logging: {colour: red}", "logging.colour: unknown key, expected one of leve"),
-        ("search: {space: {linear: {C: {hihg: 1}}}}", "C.hihg: unknown key, expected"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_key(

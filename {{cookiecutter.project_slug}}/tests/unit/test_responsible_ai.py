@@ -9,12 +9,12 @@ import pytest
 
 from src.data.columns import to_schema_types
 from src.evaluation import audits
-from src.evaluation.audits import load_audit_settings, run_audits
+from src.evaluation.audits import AuditSettings, run_audits
 from src.evaluation.fairness import compare
-from src.evaluation.metrics import Predictions
-from src.evaluation.performance import Audit, Inputs, predict
+from src.evaluation.metrics import Predictions, predict
+from src.evaluation.performance import Audit, Inputs
 from src.training.train import ModelTrainer
-from src.utils.config import Settings
+from src.utils.config import Settings, read_settings
 from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import make_frame, make_schema, make_settings
@@ -42,8 +42,9 @@ def audited(
 ) -> tuple[Audit, Audit]:
     """Return explanation and fairness of a model under limits."""
     chosen = audits.AuditSettings.model_validate(limits)
-    monkeypatch.setattr(audits, "load_audit_settings", lambda: chosen)
-    said = predict(inputs.pipeline, inputs.test, inputs.schema, settings)
+    monkeypatch.setattr(audits, "read_settings", lambda *_: chosen)
+    target = inputs.test[inputs.schema.target]
+    said = predict(inputs.pipeline, inputs.test, target, settings.task)
     _, explanation, fairness = run_audits(inputs, said, settings)
     return explanation, fairness
 
@@ -88,15 +89,15 @@ def test_a_limit_on_groups_is_held_or_not_and_small_groups_are_left_out(
 def test_what_the_model_goes_by_is_ranked_and_told(
     inputs: Inputs, make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, _ = audited(inputs, make_project(), monkeypatch, explanation={"rows": 50})
+    found, _ = audited(inputs, make_project(), monkeypatch)
     assert next(iter(found.content["shares"])) == "income"
     assert sum(found.content["shares"].values()) == pytest.approx(1)
-    assert found.tables[0].rows[0][0] == "income"
+    assert "importance" in found.pictures
 
 
 def test_settings_are_valid_or_named_with_their_file(tmp_path: Path) -> None:
-    assert load_audit_settings().explanation.rows > 0
+    assert read_settings(AuditSettings, [audits.AUDIT_CONFIG]).fairness is not None
     path = tmp_path / "responsible_ai_config.yaml"
     path.write_text("fairness: {limit: {}}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="fairness.limit: unknown key"):
-        load_audit_settings(path)
+        read_settings(AuditSettings, [path])
