@@ -1,9 +1,7 @@
-"""Which columns the model goes by: on the whole, and for single rows.
-
-Contributions are SHAP values (Lundberg and Lee, "A Unified Approach to Interpreting
-Model Predictions", 2017), added up over the numbers that a column became: with the base
-value they sum to what the estimator says (log-odds, a probability or a number).
-"""
+"""Which columns the model goes by, on the whole and for single rows, by SHAP values
+(Lundberg and Lee, "A Unified Approach to Interpreting Model Predictions", 2017), added
+up over the numbers that a column became: with the base value they sum to what the
+estimator says (log-odds, a probability or a number)."""
 
 import warnings
 from copy import copy

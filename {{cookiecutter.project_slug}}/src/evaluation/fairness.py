@@ -1,8 +1,5 @@
-"""How differently the model treats the groups of each sensitive column, by Fairlearn.
-
-A difference is a question to people, not a verdict: the groups may differ in what is
-predicted, too.
-"""
+"""How differently the model treats groups, by Fairlearn: a question to people, not a
+verdict, as the groups may differ in what is predicted, too."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -113,7 +110,7 @@ def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures
     gaps: Figures = {}
     for name in measures:
         order = sorted((of[name]["value"], group) for group, of in by_group.items())
-        (low, least), (high, most) = order[0], order[-1]
+        (low, least), *_, (high, most) = order
         gaps[name] = {"value": high - low, "most": most, "least": least}
     if measures is TWO_CLASSES:
         for name, rates in NAMED.items():

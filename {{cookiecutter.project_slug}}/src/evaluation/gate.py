@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from scipy.stats import norm
 
-from src.evaluation.metrics import METRICS, MIN_BLOCKS, Measurement, Score
-from src.evaluation.metrics import heavy_tail, primary_metric
+from src.evaluation.metrics import METRICS, MIN_BLOCKS, PRIMARY, Measurement, Score
+from src.evaluation.metrics import heavy_tail
 from src.evaluation.performance import Audit, Evaluation, Rule, improvement
 from src.utils.config import Settings
 from src.utils.errors import ConfigError
@@ -92,7 +92,7 @@ def _limit(name: str, where: str, measured: Measurement, limit: float) -> Rule:
 def _not_worse(model: Measurement, champion: Measurement, settings: Settings) -> Rule:
     """Return the rule that a model is not worse than the champion: as in a test of
     non-inferiority, the paired interval must not reach below the margin."""
-    name, _ = primary_metric(settings.task)
+    name = PRIMARY[settings.task]
     label = f"{METRICS[name].label} against the champion"
     gain = improvement(model, champion, settings)
     if gain is None or gain.low is None or gain.high is None:

@@ -1,8 +1,5 @@
-"""Whether columns give the target away, so that the figures are too good to be true.
-
-What alone predicts nearly every row is rarely known before the target. The data schema
-can say of a column how it is (``no_leak``), which lets it pass the gate.
-"""
+"""Whether columns give the target away: what alone predicts nearly every row is rarely
+known before the target. The data schema can say how it is (``no_leak``)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -94,6 +94,7 @@ METRICS = {
     "median_absolute_error": Metric("Median absolute error", False),
     "r2": Metric("R²", True),
 }
+PRIMARY = {"classification": "roc_auc", "regression": "rmse"}  # models go by it
 
 
 def _functions(p: Predictions) -> dict[str, Callable[[], float]]:
@@ -163,12 +164,6 @@ class Measurement:
     few: str = ""  # what there is too little of for intervals
 
 
-def primary_metric(task: Task) -> tuple[str, bool]:
-    """Return the metric that models are compared by, and whether higher is better."""
-    name = "roc_auc" if task == "classification" else "rmse"
-    return name, METRICS[name].higher_is_better
-
-
 def compute_metrics(predictions: Predictions) -> dict[str, float]:
     """Return the metrics of at least one row, without those that are not defined."""
     functions = _functions(encode(predictions))
@@ -190,7 +185,7 @@ def measure(
             found.undefined[name] = CONSTANT_TARGET if name == "r2" else ONE_CLASS
             continue
         found.scores[name] = Score(value)
-        if name in (primary_metric(coded.task)[0], *also):
+        if name in (PRIMARY[coded.task], *also):
             found.samples[name] = _bootstrap(name, coded, value, settings)
             if not found.few:
                 ends = interval(found.samples[name], settings)
@@ -239,11 +234,9 @@ def _bootstrap(
 ) -> Floats:
     """Return a metric, which is ``value`` of all rows, in samples of them, or of blocks
     (Davison and Hinkley, "Bootstrap Methods", 1997, section 3.8); NaN if those are few.
-
     Of more than ``SAMPLE_ROWS`` rows so many are drawn, and the deviations scaled: the
     m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n
-    observations", 1997). Many rows need fewer samples.
-    """
+    observations", 1997). Many rows need fewer samples."""
     rows, random = np.arange(len(coded.y_true)), np.random.default_rng(settings.seed)
     blocks = rows if coded.blocks is None else coded.blocks
     names, block = np.unique(blocks, return_inverse=True)
@@ -270,5 +263,5 @@ def encode(p: Predictions) -> Predictions:
     given = p.probabilities
     if given is not None:
         given = np.pad(given, ((0, 0), (0, len(unknown))))
-    coded = replace(p, y_true=y_true, y_pred=y_pred, probabilities=given)
-    return replace(coded, classes=tuple(classes))
+    coded = {"y_true": y_true, "y_pred": y_pred, "probabilities": given}
+    return replace(p, classes=tuple(classes), **coded)

@@ -13,8 +13,8 @@ from src.data.preprocessing import load_processed, read_rows
 from src.data.schema import ColumnType, DataSchema, load_schema
 from src.data.splitting import row_keys
 from src.evaluation import metrics
-from src.evaluation.metrics import METRICS, Measurement, Predictions, Score, measure
-from src.evaluation.metrics import predict
+from src.evaluation.metrics import METRICS, PRIMARY, Measurement, Predictions, Score
+from src.evaluation.metrics import measure, predict
 from src.models.artifact import Record, load_model
 from src.models.factory import ModelFactory
 from src.utils.config import Settings
@@ -109,7 +109,7 @@ class Evaluation(NamedTuple):
         if self.verdict in ("worse", "unclear"):
             shown = "worse" if self.verdict == "worse" else "not shown to be better"
             return f"{shown} than the baseline"
-        name, _ = metrics.primary_metric(self.predictions.task)
+        name = PRIMARY[self.predictions.task]
         worse = ", ".join(METRICS[name].label for name in self.contradicting)
         but = f" in {METRICS[name].label}, but worse in {worse}" if worse else ""
         return f"better than the baseline{but}"
@@ -181,7 +181,7 @@ def improvement(
 ) -> Score | None:
     """Return how much better a model is in the primary metric than another one on the
     same rows, sample by sample; None if the metric is not defined on these rows."""
-    name, _ = metrics.primary_metric(settings.task)
+    name = PRIMARY[settings.task]
     if name not in model.scores or name not in other.scores:
         return None
     gain = METRICS[name].gain
@@ -223,7 +223,7 @@ def _classes(p: Predictions) -> list[dict[str, Any]]:
     """Return the result for each class that is actual or predicted of some row."""
     if p.task == "regression":
         return []
-    labels = sorted({*p.y_true, *p.y_pred}, key=[*metrics.encode(p).classes].index)
+    labels = sorted({*p.y_true, *p.y_pred})
     options: Any = {"labels": labels, "zero_division": 0}
     found = precision_recall_fscore_support(p.y_true, p.y_pred, **options)
     names = ("label", "precision", "recall", "f1", "rows")

@@ -1,8 +1,5 @@
-"""The evaluation as one web page for people and one JSON file for programs.
-
-The page needs no other file and no network. Neither holds the time of writing: the
-same model and the same rows give the same bytes.
-"""
+"""The evaluation as one web page for people, which needs no other file, and one JSON
+file for programs. The same model and the same rows give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +9,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.evaluation.gate import Decision
-from src.evaluation.metrics import METRICS, Measurement, Predictions, heavy_tail
-from src.evaluation.metrics import primary_metric
+from src.evaluation.metrics import METRICS, PRIMARY, Measurement, Predictions
+from src.evaluation.metrics import heavy_tail
 from src.evaluation.performance import Audit, Evaluation, Inputs, near_training
 from src.utils import visualization as draw
 from src.utils.config import PROJECT_ROOT, Settings
@@ -79,7 +76,7 @@ def summarise(
     return {
         "project": settings.project.name,
         "task": settings.task,
-        "primary_metric": primary_metric(settings.task)[0],
+        "primary_metric": PRIMARY[settings.task],
         "verdict": evaluation.verdict,
         "told": evaluation.told,
         "contradicting": evaluation.contradicting,

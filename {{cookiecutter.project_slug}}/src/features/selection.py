@@ -10,13 +10,11 @@ from src.utils.errors import DataError
 
 
 class FeatureSelector(TransformerMixin, BaseEstimator):
-    """Keeps the features that are filled, vary, and do not repeat another one.
-
-    Left out are a number whose Pearson correlation with an earlier one is
-    ``max_correlation`` or more, of either sign, and a category none of whose values
-    occurs ``min_category_rows`` times, such as an identifier. ``features_`` names those
-    that are kept, in order; ``dropped_`` says of each of the others why it is not.
-    """
+    """Keeps the features that are filled, vary, and do not repeat another one. Left out
+    are a number whose Pearson correlation with an earlier one is ``max_correlation`` or
+    more, of either sign, and a category none of whose values occurs
+    ``min_category_rows`` times. ``features_`` names those that are kept, in order;
+    ``dropped_`` says of each of the others why it is not."""
 
     def __init__(
         self, max_missing_share: float, max_correlation: float, min_category_rows: int

@@ -15,12 +15,10 @@ from src.utils.config import FeatureSettings
 def fitted_steps(
     settings: FeatureSettings, imputed: bool, scaled: bool
 ) -> list[tuple[str, Any]]:
-    """Return the steps that learn from the training rows: select, then transform.
-
-    A category becomes a column for each value, and one for all values in fewer rows
-    than ``min_category_rows``; a value never seen sets none of them. Numbers get the
-    median where they are missing, and mean 0 and deviation 1, if that is asked for.
-    """
+    """Return the steps that learn from the training rows: select, then transform. A
+    category becomes a column for each value, and one for all values in fewer rows than
+    ``min_category_rows``; a value never seen sets none of them. Numbers get the median
+    where they are missing, and mean 0 and deviation 1, if that is asked for."""
     steps = [SimpleImputer(strategy="median")] if imputed else []
     steps += [StandardScaler()] if scaled else []
     numbers = make_pipeline(*steps) if steps else "passthrough"

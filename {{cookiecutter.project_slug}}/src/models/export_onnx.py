@@ -1,8 +1,5 @@
-"""The export of a trained model to ONNX, compared with the model itself.
-
-It takes the created features that the selection kept, each as an input of its own:
-text, or a number as float32. It is used only if it answers as scikit-learn does.
-"""
+"""The export of a trained model to ONNX, used only if it answers as the model does. It
+takes the created features that the selection kept: text, or numbers as float32."""
 
 import json
 import logging

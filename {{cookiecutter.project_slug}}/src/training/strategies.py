@@ -14,7 +14,7 @@ from pandas import DataFrame, Series
 from tqdm import tqdm
 
 from src.data.splitting import Keys
-from src.evaluation.metrics import primary_metric
+from src.evaluation.metrics import METRICS, PRIMARY
 from src.models.base import BaseModel
 from src.training.validation import Scores, cross_validate, make_folds, summarise
 from src.utils.config import Settings
@@ -71,7 +71,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         kind = settings.model.type
         space = settings.search.space.get(kind, {})
         self.space = {name: _distribution(name, of) for name, of in space.items()}
-        self.metric, self.higher_is_better = primary_metric(settings.task)
+        self.metric = PRIMARY[settings.task]
         if not self.space:
             where = f"config/model_config.yaml: search.space.{kind}: not found"
             raise ConfigError(where + ", expected ranges such as {low: 1, high: 10}")
@@ -115,6 +115,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         chosen = self.settings.model_dump(include=DECISIVE)
+        higher = METRICS[self.metric].higher_is_better
         path = self.settings.paths.models / "search.db"
         path.parent.mkdir(parents=True, exist_ok=True)
         what = f"{path}: cannot be used"
@@ -126,7 +127,7 @@ class HyperparameterSearchStrategy(TrainingStrategy):
                 study = optuna.create_study(
                     storage=f"sqlite:///{path}",
                     study_name=joblib.hash((data, chosen, str(self.space))),
-                    direction="maximize" if self.higher_is_better else "minimize",
+                    direction="maximize" if higher else "minimize",
                     load_if_exists=True,
                 )
                 study.get_trials()

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from src.data.preprocessing import load_processed
 from src.data.schema import load_schema
-from src.evaluation.metrics import compute_metrics, primary_metric
+from src.evaluation.metrics import METRICS, PRIMARY, compute_metrics
 from src.features.transformation import fitted_steps
 from src.models.artifact import load_model
 from src.models.factory import ModelFactory
@@ -48,15 +48,14 @@ def test_the_model_beats_the_dummy_on_the_test_set(configured: Settings) -> None
     target = load_schema(configured.data.schema_path, configured).target
     model = ModelFactory.get_model("dummy", task=configured.task)
     rows, test = (load_processed(configured, part) for part in ("train", "test"))
-    name, higher_is_better = primary_metric(configured.task)
+    name = PRIMARY[configured.task]
     model.fit(rows, rows[target])
     theirs = compute_metrics(model.predictions(test, test[target]))[name]
 
     model.pipeline, _ = load_model(configured.paths.models / "latest_model.joblib")
 
     ours = compute_metrics(model.predictions(test, test[target]))[name]
-    better = ours > theirs if higher_is_better else ours < theirs
-    assert better, f"{name}: {ours}, dummy {theirs}"
+    assert METRICS[name].gain(ours, theirs) > 0, f"{name}: {ours}, dummy {theirs}"
 
 
 def test_two_trainings_make_the_same_file(configured: Settings) -> None:
