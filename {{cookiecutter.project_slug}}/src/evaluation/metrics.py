@@ -263,5 +263,5 @@ def encode(p: Predictions) -> Predictions:
     given = p.probabilities
     if given is not None:
         given = np.pad(given, ((0, 0), (0, len(unknown))))
-    coded = {"y_true": y_true, "y_pred": y_pred, "probabilities": given}
+    coded: Any = {"y_true": y_true, "y_pred": y_pred, "probabilities": given}
     return replace(p, classes=tuple(classes), **coded)
