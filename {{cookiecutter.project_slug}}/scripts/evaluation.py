@@ -3,7 +3,8 @@
     python scripts/evaluation.py --model-path models/latest_model.joblib \
         --test-data data/processed/test.csv
 
-Writes ``evaluation.html`` and ``evaluation.json`` to the reports folder.
+Writes ``evaluation.html`` and ``evaluation.json`` to the reports folder, and from them
+``metrics.json`` and ``plots/``, for tools that compare models.
 """
 
 from pathlib import Path

@@ -34,6 +34,7 @@ def write_report(
     """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder, with
     what the gate says if it was asked; return what is in the JSON file."""
     content = summarise(evaluation, audits, inputs, settings)
+    pictures, reports = model_pictures(evaluation.predictions), settings.paths.reports
     html = render(
         "report.html.j2",
         content=content,
@@ -41,12 +42,17 @@ def write_report(
         schema=inputs.schema,
         search=inputs.record["search"],
         slice_metrics=[name for name in SLICE_METRICS if name in content["metrics"]],
-        pictures=model_pictures(evaluation.predictions),
+        pictures=pictures,
         audits=audits,
         decision=decision,
     )
-    write_json(settings.paths.reports / "evaluation.json", content)
-    write_text(settings.paths.reports / "evaluation.html", html)
+    write_json(reports / "evaluation.json", content)
+    write_text(reports / "evaluation.html", html)
+    values = {name: score["value"] for name, score in content["metrics"].items()}
+    write_json(reports / "metrics.json", values)
+    (reports / "plots").mkdir(exist_ok=True)  # even if nothing can be drawn
+    for name, picture in pictures.items():
+        write_text(reports / "plots" / f"{name}.svg", picture)
     return content
 
 

@@ -136,7 +136,10 @@ def add_to_run(
     run_id = record["run_id"]
     if run_id is None or not settings.tracking.enabled:
         return
-    client, _ = connect(settings)  # a run that is started anew would end anew
+    client, experiment = connect(settings)  # a run that is started anew would end anew
+    with in_one_line():
+        if not client.search_runs([experiment], f"attributes.run_id = '{run_id}'"):
+            return  # it is in another store, maybe with a copy of the project
     flat = {name.removesuffix(".value"): v for name, v in _flat(found).items()}
     metrics = {name: v for name, v in flat.items() if isinstance(v, float)}
     with in_one_line():
