@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,10 @@ json.dump(
             v.version: [v.tags["model_type"], v.run_id, v.creation_timestamp]
             for v in client.search_model_versions(f"name = '{name}'")
         },
+        "rows": json.loads(rows.to_json(orient="records")),
+        "answers": mlflow.pyfunc.load_model(f"models:/{name}@champion")
+        .predict(rows)
+        .tolist(),
     },
     sys.stdout,
 )
@@ -165,6 +170,34 @@ def mlflow_server(project: Path, database: str, storage: str) -> Iterator[str]:
         yield address
 
 
+def answers_elsewhere(
+    rows: list[dict[str, Any]], project: Path, folder: Path, variables: dict[str, str]
+) -> list[Any]:
+    """Ask MLflow's own service for predictions, in an environment of the model's own.
+
+    It is made by uv from what was logged with the champion, and has no project.
+    """
+    folder.mkdir()
+    address = f"http://127.0.0.1:{free_port()}"
+    given = os.environ | variables | QUIET | {"MLFLOW_ENV_ROOT": str(folder)}
+    command = [str(project / ".venv/bin/mlflow"), "models"]
+    options = ["-m", f"models:/{NAME}@champion", "--env-manager", "uv"]
+    subprocess.run(
+        [*command, "prepare-env", *options], cwd=folder, env=given, check=True
+    )
+    serve = [*command, "serve", *options, "--port", address.rpartition(":")[2]]
+    log, body = folder / "service.log", {"dataframe_records": rows}
+    with running_server(serve, folder, given, f"{address}/ping", log):
+        request = urllib.request.Request(
+            f"{address}/invocations",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            predictions: list[Any] = json.load(response)["predictions"]
+    return predictions
+
+
 @pytest.mark.slow
 def test_a_project_records_and_registers_on_a_server(
     folder: Path, postgres: PostgresServer, bucket: Any
@@ -186,8 +219,12 @@ def test_a_project_records_and_registers_on_a_server(
             text=True,
             check=False,
         )
-    assert asked.returncode == 0, asked.stderr
-    answer = json.loads(asked.stdout)
+        assert asked.returncode == 0, asked.stderr
+        answer = json.loads(asked.stdout)
+        assert any(None in row.values() for row in answer["rows"])
+        elsewhere = folder / "elsewhere"
+        found = answers_elsewhere(answer["rows"], project, elsewhere, variables)
+    assert found == answer["answers"]
 
     first, second, *folds = answer["runs"]
     assert [first["name"], second["name"]] == [

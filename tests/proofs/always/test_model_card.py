@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.pipeline import make_pipeline
 
 from scripts.model_card import check_card
 from src.evaluation.model_card import card_path, write_card
@@ -20,6 +22,7 @@ RECORD: dict[str, Any] = {
     "decision_threshold": 0.4,
     "features": ["income", "a|b"],
     "run_id": None,
+    "example": {"x": 1},
     "export": None,
     "search": None,
     "configuration": {
@@ -60,7 +63,8 @@ def settings(make_project: ProjectMaker, tmp_path: Path) -> Settings:
     cards = {"cards": tmp_path}
     settings = make_project(registry=cards)
     (tmp_path / "intended_use.md").write_text("## Intended use\n\nOurs.\n", "utf-8")
-    save_model("any object", RECORD, tmp_path / "a.joblib")
+    model = make_pipeline(DummyRegressor().fit([[0]], [0]))
+    save_model(model, RECORD, tmp_path / "a.joblib")
     registry = Registry(settings)
     documents = {"evaluation": EVALUATION, "gate": GATE}
     version = registry.register(tmp_path / "a.joblib", documents)

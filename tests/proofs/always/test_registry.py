@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from src.models.artifact import save_model
 from src.models.registry import Registry
 from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import save_stand_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 KILLS = 6
@@ -37,7 +37,7 @@ def opened(make_project: ProjectMaker) -> Opener:
 def saved(path: Path) -> Path:
     """Save a model that no other path has."""
     if not path.exists():
-        save_model({"name": path.stem}, {"run_id": None, "export": None}, path)
+        save_stand_in(path)
     return path
 
 

@@ -1,5 +1,6 @@
 """The registry in MLflow: kills between any two of its calls, damage, and its pages."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,8 +9,13 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
+from pandas import DataFrame
+from sklearn.dummy import DummyRegressor
+from sklearn.pipeline import Pipeline
 
-from src.models.artifact import load_model, load_onnx, export_path, save_model
+import mlflow
+from src.models.artifact import export_path, load_model, load_onnx, load_record
+from src.models.artifact import save_model
 from src.models.registry import Registry
 from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
@@ -18,7 +24,8 @@ from tests.proofs.killing import interrupted
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 CALLS = (
-    "create_run log_artifacts create_model_version log_dict set_registered_model_tag "
+    "create_run create_logged_model finalize_logged_model log_artifacts "
+    "_create_model_version set_logged_model_tags log_dict set_registered_model_tag "
     "set_registered_model_alias delete_registered_model_alias"
 )
 STEPS = [(MlflowClient, name) for name in CALLS.split()]
@@ -35,13 +42,18 @@ def save(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / f"trained-{weight}.joblib"
         export = {"verified": True} if weight < 0 else None
         written = {"run_id": None, "export": export, "model_type": "linear"} | record
+        written |= {"example": {"x": 1}}
         if not path.exists():
-            save_model(
-                {"weight": weight}, written, path, b"compiled" if export else None
-            )
+            model = DummyRegressor(strategy="constant", constant=weight).fit([[1]], [1])
+            pipeline = Pipeline([("model", model)])
+            save_model(pipeline, written, path, b"compiled" if export else None)
         return path
 
     return save
+
+
+def weight_of(pipeline: Any) -> int:
+    return int(pipeline.predict([[1]])[0])
 
 
 def replayed(registry: Registry) -> list[int]:
@@ -72,7 +84,7 @@ def test_a_promotion_that_is_killed_at_any_step_is_completed_by_repeating_it(
         kills += 1
         found = registry.at("champion")
         assert found is not None and found.number == replayed(registry)[-1]
-        assert load_model(registry.fetch(found))[0]["weight"] in (0, kills)
+        assert weight_of(load_model(registry.fetch(found))[0]) in (0, kills)
         promote(kills)
         now = registry.at("champion")
         assert now is not None and registry.versions() == [first, now]
@@ -81,7 +93,7 @@ def test_a_promotion_that_is_killed_at_any_step_is_completed_by_repeating_it(
         assert replayed(registry)[-2:] == [first.number, now.number]
         assert registry.rollback("back") == (first, now)
         registry.client.delete_model_version(registry.name, str(now.number))
-    assert kills == 18  # before and after each of nine calls
+    assert kills == 22  # before and after each of eleven calls
 
 
 @pytest.mark.parametrize("kill", range(5))
@@ -120,22 +132,29 @@ def test_a_promotion_that_was_killed_and_not_repeated_is_none(
 def test_what_is_shown_in_mlflow_says_what_was_done(
     registry: Registry, save: Callable[..., Path]
 ) -> None:
-    client, experiment = registry.client, registry.experiment_id
-    run = client.create_run(experiment).info.run_id
-    path = save(-1, run_id=run)
-    client.log_artifact(run, str(path), "saved")  # and then the training was killed
-    version = registry.register(path, {"gate": {"passed": True}})
+    client = registry.client
+    scores = {"rmse": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    documents = {"gate": {"passed": True}, "evaluation": {"metrics": scores}}
+    path = save(-1)
+    version = registry.register(path, documents)
     registry.promote(version, "better", None)
     registry.promote(version, "reviewed", None, "prod")
     (shown,) = client.search_model_versions(f"name = '{registry.name}'")
-    assert shown.run_id == run
-    assert shown.source == f"runs:/{run}/saved/{path.name}"
+    run = str(shown.run_id)
     assert shown.tags["model_sha256"] == version.sha256
     assert shown.tags["model_type"] == "linear"
+    assert shown.tags["test.rmse"] == "0.5"
+    logged = client.get_logged_model(str(shown.source).removeprefix("models:/"))
+    link = [{"name": registry.name, "version": 1}]
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == link
+    assert logged.source_run_id == run
+    model = mlflow.pyfunc.load_model(f"models:/{registry.name}@champion")
+    assert model.predict(DataFrame({"x": [1, None]})).tolist() == [-1, -1]
     model = client.get_registered_model(registry.name)
     assert {k: int(v) for k, v in model.aliases.items()} == {"champion": 1, "prod": 1}
     assert sum("better" in text for text in model.tags.values()) == 1
-    assert client.list_artifacts(run, "documents")[0].path == "documents/gate.json"
+    kept = {file.path for file in client.list_artifacts(run, "documents")}
+    assert kept == {"documents/gate.json", "documents/evaluation.json"}
     assert load_onnx(registry.fetch(version))[0] == b"compiled"
 
 
@@ -146,7 +165,40 @@ def test_a_model_of_a_run_that_the_store_does_not_know_gets_one(
     (shown,) = registry.client.search_model_versions(f"name = '{registry.name}'")
     run = registry.client.get_run(str(shown.run_id))
     assert (run.info.run_name, run.info.status) == ("register", "FINISHED")
-    assert load_model(registry.fetch(version))[0] == {"weight": 1}
+    assert weight_of(load_model(registry.fetch(version))[0]) == 1
+
+
+def test_a_version_of_before_is_fetched_from_its_source(
+    registry: Registry, save: Callable[..., Path]
+) -> None:
+    path = save(-3)
+    client, sha256 = registry.client, load_record(path)["model_sha256"]
+    run = client.create_run(registry.experiment_id).info.run_id
+    for file in (path, path.with_suffix(".json"), path.with_suffix(".onnx")):
+        client.log_artifact(run, str(file), "saved")
+    client.create_registered_model(registry.name)
+    source, tags = f"runs:/{run}/saved/{path.name}", {"model_sha256": sha256}
+    client.create_model_version(registry.name, source, run, tags)
+    (version,) = registry.versions()
+    fetched = registry.fetch(version)
+    assert weight_of(load_model(fetched)[0]) == -3
+    assert load_onnx(fetched)[0] == b"compiled"
+    assert registry.register(path) == version
+
+
+def test_a_model_whose_training_was_killed_is_logged_anew(
+    registry: Registry, save: Callable[..., Path]
+) -> None:
+    client, experiment = registry.client, registry.experiment_id
+    run = client.create_run(experiment).info.run_id
+    path = save(4, run_id=run)
+    client.log_artifact(run, str(path), "saved")
+    client.create_logged_model(experiment, name="model", source_run_id=run)
+    registry.register(path)
+    (shown,) = client.search_model_versions(f"name = '{registry.name}'")
+    assert shown.run_id != run
+    model = mlflow.pyfunc.load_model(f"models:/{registry.name}@challenger")
+    assert model.predict(DataFrame({"x": [1]})).tolist() == [4]
 
 
 def test_a_damaged_copy_is_fetched_again_and_refused_if_the_store_is_damaged(
@@ -159,7 +211,7 @@ def test_a_damaged_copy_is_fetched_again_and_refused_if_the_store_is_damaged(
             path.unlink() if damage is None else path.write_bytes(damage)
             fetched = registry.fetch(version)
             assert load_onnx(fetched)[0] == b"compiled"
-            assert load_model(fetched)[0] == {"weight": -1}
+            assert weight_of(load_model(fetched)[0]) == -1
     export_path(registry.fetch(version)).unlink()
     home = make_project().paths.models.parent
     for stored in home.rglob("saved/*.onnx"):

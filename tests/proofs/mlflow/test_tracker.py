@@ -1,7 +1,10 @@
 """Runs in MLflow, in a local store and on a real server."""
 
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,7 +24,7 @@ from src.models.registry import Registry
 from src.tracking.tracker import add_to_run, connect, run
 from src.training.train import train
 from src.utils import cli
-from src.utils.config import Settings
+from src.utils.config import PROJECT_ROOT, Settings
 from src.utils.errors import DataError
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import bring, make_settings
@@ -40,6 +44,21 @@ SMALL: dict[str, dict[str, Any]] = {
 PROCESSES = multiprocessing.get_context("forkserver")
 
 
+# A process that does not find the project: without the finder that an editable install
+# puts in place, nor a folder that holds the code.
+ELSEWHERE = """
+import importlib.util, json, os, sys
+sys.meta_path = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
+assert importlib.util.find_spec("src") is None, sys.path
+import mlflow, pandas
+uri, rows = sys.argv[1:]
+rows = pandas.DataFrame(json.loads(rows))
+answers = mlflow.pyfunc.load_model(uri).predict(rows).tolist()
+import src
+print(json.dumps({"answers": answers, "code": src.__file__}))
+"""
+
+
 @pytest.fixture(autouse=True)
 def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the store of the test before: mlflow leaves it in the environment."""
@@ -51,7 +70,8 @@ def tracked(make_project: ProjectMaker) -> ProjectMaker:
     """A function as ``make_project``, whose project is split and records runs."""
 
     def make(*task: Any, **sections: Any) -> Settings:
-        settings = make_project(*task, tracking={"enabled": True}, **sections)
+        recorded = {"tracking": {"enabled": True}}
+        settings = make_project(*task, **recorded | sections)
         bring(settings)
         preprocess(settings)
         return settings
@@ -61,6 +81,45 @@ def tracked(make_project: ProjectMaker) -> ProjectMaker:
 
 def model_of(settings: Settings) -> Path:
     return settings.paths.models / "latest_model.joblib"
+
+
+def raw_frames(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield raw rows as people have them: with and without gaps, of several types."""
+    yield rows.assign(age=rows["age"].astype("int64"))
+    yield rows.assign(age=rows["age"].astype("float64").where(rows.index % 2 == 0))
+    yield rows.assign(age=rows["age"].astype("Int64").where(rows.index % 2 == 0))
+    yield rows.assign(income=50, city=None, member=np.nan)
+    yield rows.astype("object").where(rows.notna(), None)
+    yield rows.astype("str").drop(columns=["signed up"])
+    yield rows.assign(another="column")
+
+
+def test_the_champion_predicts_where_the_project_is_not(
+    tracked: ProjectMaker, tmp_path: Path
+) -> None:
+    settings = tracked()
+    trained = train(settings)
+    registry = Registry(settings)
+    registry.promote(registry.register(model_of(settings)), "a test", None)
+    rows = pd.read_csv(settings.paths.processed / "test.csv").head(9)
+    rows = rows.astype("object").where(rows.notna(), None)
+    rows.loc[0, "age"] = None
+    left_out = {"PYTHONPATH", "PYTHONSAFEPATH"}
+    variables = {k: v for k, v in os.environ.items() if k not in left_out}
+    variables["MLFLOW_TRACKING_URI"] = mlflow.get_tracking_uri()
+    uri = f"models:/{registry.name}@champion"
+    asked = [uri, rows.to_json(orient="records")]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ELSEWHERE, *asked],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["answers"] == trained.predict(rows).tolist()
+    assert not Path(told["code"]).is_relative_to(PROJECT_ROOT)
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -80,6 +139,9 @@ def test_the_logged_model_predicts_the_same_and_has_signature_and_example(
     rows = pd.read_csv(settings.paths.processed / "test.csv").head(20)
     loaded = mlflow.sklearn.load_model(logged.model_uri)
     assert (loaded.predict(rows) == trained.predict(rows)).all()
+    generic = mlflow.pyfunc.load_model(logged.model_uri)
+    for frame in raw_frames(rows):
+        assert (generic.predict(frame) == trained.predict(frame)).all()
     info = mlflow.models.get_model_info(logged.model_uri)
     assert "income" in info.signature.inputs.input_names()
     assert info.saved_input_example_info is not None
@@ -118,10 +180,33 @@ def test_an_evaluation_and_a_promotion_add_to_the_run_that_made_the_model(
     run_id = load_record(path)["run_id"]
     found = client.get_run(run_id)
     assert {"test.roc_auc", "test.roc_auc.low"} <= set(found.data.metrics)
+    (given,) = found.inputs.dataset_inputs
+    digest = load_record(path)["data"]["files"]["train.csv"]["sha256"]
+    assert (given.dataset.name, given.dataset.digest) == ("train.csv", digest[:36])
+    version = client.get_model_version_by_alias(settings.registry.model, "champion")
+    assert version.run_id == run_id
+    shown = float(version.tags["test.roc_auc"])
+    assert shown == found.data.metrics["test.roc_auc"]
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
+    assert model.source_run_id == run_id
+    measured = {metric.key: metric.value for metric in model.metrics}
+    assert measured["test.roc_auc"] == shown and "train.roc_auc" in measured
     assert found.data.tags["version"] == "1"
     assert found.data.tags["gate"] in ("passed", "overridden")
     reports = {file.path for file in client.list_artifacts(run_id, "report")}
     assert {"report/evaluation.html", "report/gate.md"} <= reports
+
+
+def test_a_model_that_was_trained_unrecorded_is_registered_as_a_model_of_mlflow(
+    tracked: ProjectMaker,
+) -> None:
+    settings = tracked(tracking={"enabled": False})
+    trained = train(settings)
+    registry = Registry(settings)
+    registry.register(model_of(settings))
+    rows = pd.read_csv(settings.paths.processed / "test.csv")
+    model = mlflow.pyfunc.load_model(f"models:/{registry.name}@challenger")
+    assert (model.predict(rows) == trained.predict(rows)).all()
 
 
 def test_a_run_whose_files_cannot_be_written_is_reported_in_one_line(

@@ -5,17 +5,19 @@ processes of one machine apart; if there are several, let one job promote."""
 import getpass
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from datetime import UTC, datetime
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 from filelock import FileLock
 
-from src.models.artifact import Record, check_digest, copy_model, load_record
-from src.tracking.tracker import FAILURES, connect  # before mlflow, which it sets up
+from src.models.artifact import Record, check_digest, copy_model
+from src.models.artifact import load_model, load_record
+from src.tracking.tracker import FAILURES, connect, log_model  # sets up mlflow
 from src.utils.config import Settings
 from src.utils.errors import DataError, reported
 
@@ -66,7 +68,7 @@ class Registry:
             copy_model(model_path, copy)
             record = load_record(copy)
             known = {version.sha256: version for version in self.versions()}
-            version = known.get(record["model_sha256"]) or self._create(copy, record)
+            version = known.get(record["model_sha256"]) or self._create(copy, documents)
             found = self.client.get_model_version(self.name, str(version.number))
             for name, value in documents.items():
                 self.client.log_dict(str(found.run_id), value, f"documents/{name}.json")
@@ -161,26 +163,31 @@ class Registry:
                 check_digest(path, load_record(path))
             except DataError:
                 found = self.client.get_model_version(self.name, str(version.number))
-                source, name = str(found.source).rsplit("/", 1)
+                saved = found.tags.get("saved", found.source)  # once, it was the source
+                source, name = str(saved).rsplit("/", 1)
                 files = mlflow.artifacts.download_artifacts(source, dst_path=folder)
                 copy_model(Path(files) / name, path)
         return path
 
-    def _create(self, path: Path, record: Record) -> Version:
+    def _create(self, path: Path, documents: Mapping[str, Any]) -> Version:
         """Make a version of a model, kept with the run that made it or a new one."""
-        with suppress(mlflow.MlflowException):  # it is there, or the last line fails
-            self.client.create_registered_model(self.name)
-        where = f"attributes.run_id = '{record.get('run_id')}'"
-        known = self.client.search_runs([self.experiment_id], where)
-        run_id = known[0].info.run_id if known else None
-        if run_id is None:  # it was trained where nothing was recorded, or elsewhere
-            with mlflow.start_run(None, self.experiment_id, "register") as run:
-                run_id = run.info.run_id
-        # Even if the run has them: one that was killed may have a part.
+        pipeline, record = load_model(path)
+        where = f"source_run_id = '{record.get('run_id')}'"
+        found = self.client.search_logged_models([self.experiment_id], where)
+        logged = [model for model in found if model.status == "READY"]
+        if not logged:  # it was trained where nothing was recorded, or elsewhere
+            from pandas import DataFrame
+
+            with mlflow.start_run(None, self.experiment_id, "register"):
+                logged = [log_model(pipeline, DataFrame([record["example"]]))]
+        run_id, uri = str(logged[0].source_run_id), logged[0].model_uri
         self.client.log_artifacts(run_id, str(path.parent), "saved")
-        uri = f"runs:/{run_id}/saved/{path.name}"
         tags = {key: str(record.get(key)) for key in SHOWN}
-        return _version(self.client.create_model_version(self.name, uri, run_id, tags))
+        tags["saved"] = f"runs:/{run_id}/saved/{path.name}"
+        scores = documents.get("evaluation", {}).get("metrics", {})
+        tags |= {f"test.{name}": str(score["value"]) for name, score in scores.items()}
+        with redirect_stderr(StringIO()):  # where it tells what it does
+            return _version(mlflow.register_model(uri, self.name, tags=tags))
 
     def _move(self, action: Action, alias: str, version: Version, why: str) -> None:
         """Write down what is done to an alias, then do it."""

@@ -4,17 +4,19 @@
 are in ``mlflow.db`` and their files in ``mlruns/``, beside the folder of models.
 """
 
+import json
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from src.models.artifact import Record, copy_model
-from src.utils.config import Settings
+from src.models.artifact import LIBRARIES, Record, copy_model
+from src.utils.config import PROJECT_ROOT, Settings
 from src.utils.errors import reported
 
 # Read by mlflow when it is imported: nothing is told to anybody, no progress bar is
@@ -25,6 +27,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 import mlflow  # noqa: E402
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel  # noqa: E402
 
 if TYPE_CHECKING:  # what only asks a server has no pandas
     from pandas import DataFrame
@@ -113,6 +116,10 @@ def log_training(
         mlflow.set_tag("source_sha256", record["data"]["source_sha256"])
         digest = record["data"]["files"]["train.csv"]["sha256"]
         mlflow.set_tag("train_sha256", digest)
+        source = json.dumps({"uri": record["data"]["source"]})
+        rows = Dataset("train.csv", digest[:36], "local", source)  # 36 are the most
+        named = DatasetInput(rows, [InputTag("mlflow.data.context", "training")])
+        mlflow.MlflowClient().log_inputs(record["run_id"], [named])
         for number, scores in enumerate(fold_scores):
             with mlflow.start_run(run_name=f"fold {number}", nested=True):
                 mlflow.log_metrics(dict(scores))
@@ -125,8 +132,27 @@ def log_training(
         with TemporaryDirectory() as folder:
             copy_model(path, Path(folder) / path.name)
             mlflow.log_artifacts(folder, "saved")
-        with warnings.catch_warnings(action="ignore"):  # about types, and about pip
-            _log_model(pipeline, example, record["libraries"])
+        log_model(pipeline, example)
+
+
+def log_model(pipeline: Any, example: "DataFrame") -> LoggedModel:
+    """Keep a pipeline, which takes raw rows, and its code with the active run."""
+    from skops.io import dumps, get_untrusted_types
+
+    needed = (*LIBRARIES, "pydantic", "python-dotenv", "pyyaml", "skops")
+    # The first step reads any type. MLflow's would refuse an integer for a number.
+    untyped, answers = example.map(lambda _: None), pipeline.predict(example)
+    with warnings.catch_warnings(action="ignore"):  # about types, and about pip
+        info = mlflow.sklearn.log_model(
+            pipeline,
+            name="model",
+            signature=mlflow.models.infer_signature(untyped, answers),
+            input_example=example,
+            code_paths=[str(PROJECT_ROOT / "src")],
+            pip_requirements=[f"{name}=={version(name)}" for name in needed],
+            skops_trusted_types=get_untrusted_types(data=dumps(pipeline)),
+        )
+    return mlflow.get_logged_model(str(info.model_id))
 
 
 def add_to_run(
@@ -137,35 +163,16 @@ def add_to_run(
     if run_id is None or not settings.tracking.enabled:
         return
     client, experiment = connect(settings)  # a run that is started anew would end anew
-    with in_one_line():
-        if not client.search_runs([experiment], f"attributes.run_id = '{run_id}'"):
-            return  # it is in another store, maybe with a copy of the project
     flat = {name.removesuffix(".value"): v for name, v in _flat(found).items()}
     metrics = {name: v for name, v in flat.items() if isinstance(v, float)}
     with in_one_line():
+        if not client.search_runs([experiment], f"attributes.run_id = '{run_id}'"):
+            return  # it is in another store, maybe with a copy of the project
         mlflow.log_metrics(metrics, run_id=run_id)
         for name in flat.keys() - metrics.keys():
             client.set_tag(run_id, name, flat[name])
         for file in files:
             client.log_artifact(run_id, str(file), "report")
-
-
-def _log_model(pipeline: Any, example: "DataFrame", libraries: Record) -> None:
-    """Keep a pipeline with its signature, by skops, which runs no code when read.
-
-    Skops refuses types that it does not know, such as the trees of scikit-learn; those
-    of a pipeline that this process has fitted are trusted.
-    """
-    from skops.io import dumps, get_untrusted_types
-
-    mlflow.sklearn.log_model(
-        pipeline,
-        name="model",
-        signature=mlflow.models.infer_signature(example, pipeline.predict(example)),
-        input_example=example,
-        pip_requirements=[f"{name}=={v}" for name, v in libraries.items()],
-        skops_trusted_types=get_untrusted_types(data=dumps(pipeline)),
-    )
 
 
 def _flat(nested: Mapping[str, Any]) -> Record:

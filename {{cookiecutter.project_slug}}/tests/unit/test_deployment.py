@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from scripts.deployment import main
-from src.models.artifact import load_model, save_model
+from src.models.artifact import load_model
 from src.models.registry import Registry
 from src.utils.errors import ProjectError
 from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import save_stand_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -42,16 +43,10 @@ def deploy(
     return deploy
 
 
-def saved(path: Path) -> Path:
-    """Stand in for a training: any object is a model here."""
-    save_model({"name": path.stem}, {"run_id": None, "export": None}, path)
-    return path
-
-
 def test_versions_are_released_and_rolled_back(
     registry: Registry, deploy: Command, tmp_path: Path
 ) -> None:
-    paths = [saved(tmp_path / f"{number}.joblib") for number in (1, 2)]
+    paths = [save_stand_in(tmp_path / f"{number}.joblib") for number in (1, 2)]
     first, second = (registry.register(path) for path in paths)
     registry.promote(first, "better", None)
     assert deploy("--env staging --why ok") == "staging: version 1 is in use\n"
@@ -67,13 +62,13 @@ def test_versions_are_released_and_rolled_back(
 def test_what_is_in_use_is_exported(
     registry: Registry, deploy: Command, tmp_path: Path
 ) -> None:
-    target, path = tmp_path / "release", saved(tmp_path / "1.joblib")
+    target, path = tmp_path / "release", save_stand_in(tmp_path / "1.joblib")
     assert "version 1" in deploy(f"--env prod --model-path {path} --export {target}")
-    another = registry.register(saved(tmp_path / "2.joblib"))
+    another = registry.register(save_stand_in(tmp_path / "2.joblib"))
     registry.promote(another, "better", None)
     said = deploy(f"--env prod --export {target}")  # alone, it releases nothing
     assert said == f"{target}: version 1, which prod uses\n"
-    assert load_model(target / "model.joblib")[0] == {"name": "1"}
+    assert load_model(target / "model.joblib")[0].steps[0][0] == "1"
 
 
 def test_a_refusal_says_why(deploy: Command) -> None:

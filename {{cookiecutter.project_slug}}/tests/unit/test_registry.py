@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from src.models.artifact import load_onnx, load_record, save_model
+from src.models.artifact import load_onnx, load_record
 from src.models.registry import Registry, Version
 from src.utils.errors import DataError
 from src.utils.files import sha256_of
 from tests.conftest import ProjectMaker
+from tests.fixtures.synthetic import save_stand_in
 
 # Libraries below the registry ask each other for what they are about to remove.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -24,12 +25,10 @@ def registry(make_project: ProjectMaker) -> Registry:
 
 @pytest.fixture
 def add(registry: Registry, tmp_path: Path) -> Adder:
-    """A function that saves and registers a model; any object is a model here."""
+    """A function that saves and registers a model."""
 
     def add(weight: int) -> Version:
-        path = tmp_path / f"trained-{weight}.joblib"
-        record = {"run_id": None, "export": {"verified": True}}
-        save_model({"weight": weight}, record, path, b"compiled")
+        path = save_stand_in(tmp_path / f"trained-{weight}.joblib", b"compiled")
         return registry.register(path, {"gate": {"weight": weight}})
 
     return add
