@@ -167,7 +167,9 @@ def add_to_run(
     metrics = {name: v for name, v in flat.items() if isinstance(v, float)}
     with in_one_line():
         if not client.search_runs([experiment], f"attributes.run_id = '{run_id}'"):
-            return  # it is in another store, maybe with a copy of the project
+            # Another store has it, or it ended with a copy of the project.
+            logging.warning("run %s is not in this MLflow: nothing is added", run_id)
+            return
         mlflow.log_metrics(metrics, run_id=run_id)
         for name in flat.keys() - metrics.keys():
             client.set_tag(run_id, name, flat[name])
