@@ -14,7 +14,7 @@ from tests.unit.test_gate import classifier, failed, judged
 
 
 def audit(rule: Rule) -> Audit:
-    return Audit("x", "Intro.", [], {}, [rule], {})
+    return Audit("x", [], {}, [rule], {})
 
 
 def test_rows_of_one_class_allow_no_comparison(make_project: ProjectMaker) -> None:

@@ -37,7 +37,7 @@ def test_a_report_has_its_audits_and_the_same_bytes_each_time(
     inputs = load_inputs(model, settings.paths.processed / "test.csv", settings)
     rules = [Rule("limit", "0.3", "at most 0.2", False)]
     tables = [Table("a table", ["head"], [["<i>cell</i>"]])]
-    audit = Audit("an audit", "Intro.", tables, {}, rules, {"figure": 1})
+    audit = Audit("an audit", tables, {}, rules, {"figure": 1})
     found: list[tuple[bytes, bytes]] = []
     for _ in range(2):
         content = write_report(evaluate(inputs, settings), [audit], inputs, settings)

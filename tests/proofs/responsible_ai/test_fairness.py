@@ -83,7 +83,7 @@ def test_missing_is_a_group_and_one_group_is_compared_with_nothing(
     assert "(missing)" in found["groups"]
     few = make_project(evaluation={"min_slice_rows": 45})
     audit = audit_fairness(inputs, p, few, chosen)
-    assert audit.content == {"columns": {}} and "No sensitive column" in audit.intro
+    assert audit.content == {"columns": {}}
 
 
 def test_groups_that_hold_one_class_are_left_out(make_project: ProjectMaker) -> None:
@@ -94,7 +94,7 @@ def test_groups_that_hold_one_class_are_left_out(make_project: ProjectMaker) -> 
     assert set(one.y_true) == {"no", "yes"}
     chosen = FairnessSettings(limits={"equalized_odds_difference": 0.9})
     audit = audit_fairness(inputs, one, settings, chosen)
-    assert audit.content == {"columns": {}} and "No sensitive column" in audit.intro
+    assert audit.content == {"columns": {}}
     (rule,) = audit.rules
     assert not rule.passed and rule.found == "fewer than two groups of enough rows"
 

@@ -1,9 +1,7 @@
-"""A first data schema from the data themselves, for a person to review.
-
-It errs on the side of accepting the next delivery of the same data. A column that no
-model can learn from, or that gives the target away, is ignored, and says why. Rows of
-one customer, say, or in order of time are to be split accordingly.
-"""
+"""A first data schema from the data, for a person to review. It errs on the side of
+accepting the next delivery. A column that no model can learn from, or that gives the
+target away, is ignored, and says why. Rows of one customer, say, or in order of time
+are to be split accordingly."""
 
 import math
 import re

@@ -17,11 +17,7 @@ from src.models.artifact import estimator_of
 from src.utils.config import Settings
 from src.utils.visualization import bar_chart, to_svg
 
-INTRO = """\
-What the model goes by, on {} test rows, by SHAP. A column that the model goes by need
-not be a cause."""
 ROWS, BACKGROUND = 300, 100  # test rows, beside training rows
-UNEXPLAINED = "SHAP has no exact way to explain a model of this kind."
 
 
 def audit_explanation(inputs: Inputs, settings: Settings) -> Audit:
@@ -32,7 +28,7 @@ def audit_explanation(inputs: Inputs, settings: Settings) -> Audit:
     )
     found = explain_rows(inputs.pipeline, background, rows)
     if found is None:
-        return Audit("explanation", UNEXPLAINED, [], {}, [], {})
+        return Audit("explanation", [], {}, [], {})
     values, _ = found
     importance = values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
@@ -40,8 +36,7 @@ def audit_explanation(inputs: Inputs, settings: Settings) -> Audit:
     bars = bar_chart(dict(most), "What the model goes by", label)
     pictures = {"importance": to_svg(bars)}
     content = {"importance": dict(importance), "shares": dict(shares)}
-    intro = INTRO.format(len(rows))
-    return Audit("explanation", intro, [], pictures, [], content)
+    return Audit("explanation", [], pictures, [], content | {"rows": len(rows)})
 
 
 def explain_rows(

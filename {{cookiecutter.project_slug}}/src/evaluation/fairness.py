@@ -33,16 +33,6 @@ NAMED = {
     "demographic_parity_difference": ["selection_rate"],
     "equalized_odds_difference": ["true_positive_rate", "false_positive_rate"],
 }
-INTRO = """\
-Each sensitive column of config/data_schema.yaml, group by group, with {:.0%} confidence
-intervals. Left out are groups of too few test rows, as among the slices. The largest
-difference has no interval: the largest of several is above zero by chance alone. Where
-the intervals of its two groups overlap, it may be no more."""
-OF_TWO_CLASSES = """
-The selection rate is the share predicted {}; its difference is the demographic parity
-difference. The equalized odds difference is the larger one of the true and the false
-positive rate."""
-NOTHING = "No sensitive column has two groups that are large enough to compare."
 
 
 class FairnessSettings(Section):
@@ -82,10 +72,7 @@ def audit_fairness(
             shown = f"{value:.4g}" if gaps else "fewer than two groups of enough rows"
             rule = f"{what} by {name}", shown, f"at most {limit:g}"
             rules.append(Rule(*rule, bool(value <= limit)))
-    intro = INTRO.format(confidence)
-    intro += OF_TWO_CLASSES.format(said.classes[1]) if two else ""
-    intro, content = intro if columns else NOTHING, {"columns": columns}
-    return Audit("fairness", intro, tables, {}, rules, content)
+    return Audit("fairness", tables, {}, rules, {"columns": columns})
 
 
 def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures:

@@ -22,11 +22,6 @@ LIMITS = {"classification": 0.99, "regression": 0.98}  # from these on, it is a 
 SUM_LIMIT = 0.9999  # of the target's variance, by a weighted sum of columns
 FOLDS, MIN_ROWS, MAX_ROWS = 3, 20, 20_000  # with fewer rows, chance alone is as good
 TREE: dict[str, Any] = {"max_depth": 6, "min_samples_leaf": 3, "random_state": 0}
-SHOWN = 10
-INTRO = """\
-How well each feature alone predicts the target, by a shallow tree on folds of the
-training rows. From {} on, a feature is taken for a leak, unless no_leak says in
-config/data_schema.yaml how it is known before the target."""
 
 
 def audit_leaks(inputs: Inputs, settings: Settings) -> Audit:
@@ -47,9 +42,10 @@ def audit_leaks(inputs: Inputs, settings: Settings) -> Audit:
     if not rules:
         name, value = next(iter(found.items()))
         rules = [Rule("Leaks", f"{name} alone: {measure} {value:.4f}", expected, True)]
-    lines = [[n, f"{v:.4f}", allowed[n]] for n, v in [*found.items()][:SHOWN]]
+    lines = [[n, f"{v:.4f}", allowed[n]] for n, v in [*found.items()][:10]]
     table = Table("Alone", ["column", measure, "no leak, as"], lines)
-    return Audit("leaks", INTRO.format(limit), [table], {}, rules, {"alone": found})
+    content = {"limit": limit, "alone": found}
+    return Audit("leaks", [table], {}, rules, content)
 
 
 def strength(column: Column, target: Column, task: Task) -> float:
@@ -59,8 +55,7 @@ def strength(column: Column, target: Column, task: Task) -> float:
     identifiers that repeat count."""
     rows = pd.DataFrame({"x": column, "y": target}).dropna(subset="y")
     if task == "classification":
-        counts = rows["y"].map(rows["y"].value_counts())
-        rows = rows[counts >= FOLDS]
+        rows = rows[rows.groupby("y")["y"].transform("size") >= FOLDS]
     rows = rows.sample(min(len(rows), MAX_ROWS), random_state=0)
     if len(rows) < MIN_ROWS or rows["y"].nunique() < 2 or rows["x"].nunique() == 0:
         return 0.0

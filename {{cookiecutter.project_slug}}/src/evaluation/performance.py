@@ -67,8 +67,7 @@ class Table(NamedTuple):
 class Audit(NamedTuple):
     """A section of the report beyond the metrics, with rules that the gate holds."""
 
-    name: str
-    intro: str
+    name: str  # the report's template introduces it
     tables: list[Table]
     pictures: dict[str, str]  # SVG by name
     rules: list[Rule]

@@ -1,8 +1,6 @@
-"""Predictions over HTTP with FastAPI.
-
-``python -m src.serving.api`` listens where ``config/serving_config.yaml`` says, and any
-ASGI server can: ``uvicorn --factory src.serving.api:create_app --workers 4``.
-"""
+"""Predictions over HTTP with FastAPI. ``python -m src.serving.api`` listens where
+``config/serving_config.yaml`` says, and any ASGI server can: ``uvicorn --factory
+src.serving.api:create_app --workers 4``."""
 
 import asyncio
 import contextlib

@@ -1,8 +1,5 @@
-"""Runs of training, recorded in MLflow.
-
-``MLFLOW_TRACKING_URI`` in the environment wins over ``tracking.uri``; without both they
-are in ``mlflow.db`` and their files in ``mlruns/``, beside the folder of models.
-"""
+"""Runs of training, recorded in MLflow at ``MLFLOW_TRACKING_URI``, or ``tracking.uri``,
+or in ``mlflow.db``, with files in ``mlruns/``, beside the folder of models."""
 
 import json
 import logging
@@ -42,10 +39,8 @@ with suppress(ImportError):  # what only asks a server has no client of buckets
 
 
 def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
-    """Return a client for the configured store, and the experiment to record in.
-
-    Both are for mlflow's own functions, too; a store that is not there is a DataError.
-    """
+    """Return a client for the configured store, and the experiment to record in, for
+    mlflow's own functions, too; a store that is not there is a DataError."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     home = settings.paths.models.parent.resolve()
@@ -101,11 +96,9 @@ def log_training(
     path: Path,
     example: "DataFrame",
 ) -> None:
-    """Record in the active run what went into a training and what came out.
-
-    Folds and trials become runs below it; the model file, its record and export are
-    kept as ``saved/``, and the pipeline in MLflow's own format, with the example rows.
-    """
+    """Record in the active run what went into a training and what came out. Folds and
+    trials become runs below it; the model file, its record and export are kept as
+    ``saved/``, and the pipeline in MLflow's own format, with the example rows."""
     if record["run_id"] is None:
         return
     with in_one_line():

@@ -10,6 +10,8 @@ import joblib
 import optuna
 from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import IntDistribution
 from pandas import DataFrame, Series
 from tqdm import tqdm
 
@@ -147,11 +149,10 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
 def _distribution(name: str, found: dict[str, Any]) -> Any:
     """Return what a hyperparameter is drawn from: low and high, or choices."""
     numbers = [found.get("low"), found.get("high")]
-    kind: Any = optuna.distributions.FloatDistribution
+    whole = all(isinstance(number, int) for number in numbers)
+    kind: Any = IntDistribution if whole else FloatDistribution
     if "choices" in found:
-        kind = optuna.distributions.CategoricalDistribution
-    elif all(isinstance(number, int) for number in numbers):
-        kind = optuna.distributions.IntDistribution
+        kind = CategoricalDistribution
     try:
         return kind(**found)
     except (TypeError, ValueError) as error:
