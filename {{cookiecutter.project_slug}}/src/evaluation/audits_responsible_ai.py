@@ -1,5 +1,4 @@
-"""Audits of a model beyond its metrics: leaks, what it goes by, and how it treats
-groups."""
+"""Audits of a model beyond its metrics: leaks, what it goes by, and its groups."""
 
 from src.evaluation.explanation import audit_explanation
 from src.evaluation.fairness import FairnessSettings, audit_fairness

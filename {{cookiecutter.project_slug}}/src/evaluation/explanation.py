@@ -32,9 +32,8 @@ def audit_explanation(inputs: Inputs, settings: Settings) -> Audit:
     values, _ = found
     importance = values.abs().mean().sort_values(ascending=False, kind="stable")
     shares = importance / (importance.sum() or 1.0)
-    most, label = importance.head(15), "mean |SHAP value|"
-    bars = bar_chart(dict(most), "What the model goes by", label)
-    pictures = {"importance": to_svg(bars)}
+    most, title = dict(importance.head(15)), "What the model goes by"
+    pictures = {"importance": to_svg(bar_chart(most, title, "mean |SHAP value|"))}
     content = {"importance": dict(importance), "shares": dict(shares)}
     return Audit("explanation", [], pictures, [], content | {"rows": len(rows)})
 

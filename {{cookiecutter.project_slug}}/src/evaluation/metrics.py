@@ -258,7 +258,7 @@ def encode(p: Predictions) -> Predictions:
         return replace(p, y_true=p.y_true.astype(float), y_pred=p.y_pred.astype(float))
     unknown = {*pd.unique(p.y_true), *pd.unique(p.y_pred)} - {*p.classes}
     classes = pd.Index([*p.classes, *sorted(unknown)], dtype=object)
-    both = (pd.Index(y, dtype=object) for y in (p.y_true, p.y_pred))
+    both: Any = (p.y_true, p.y_pred)
     y_true, y_pred = map(classes.get_indexer, both)
     given = p.probabilities
     if given is not None:

@@ -1,8 +1,6 @@
-"""Predictions over HTTP with Flask, on the threads of one process of gunicorn.
-
-``python -m src.serving.api`` listens where ``config/serving_config.yaml`` says, and any
-WSGI server can: ``gunicorn --threads 16 "src.serving.api:create_app()"``.
-"""
+"""Predictions over HTTP with Flask, on the threads of one process of gunicorn, as
+``config/serving_config.yaml`` says: ``python -m src.serving.api``. Any WSGI server can:
+``gunicorn --threads 16 "src.serving.api:create_app()"``."""
 
 import os
 import secrets

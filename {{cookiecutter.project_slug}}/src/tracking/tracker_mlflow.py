@@ -105,10 +105,9 @@ def log_training(
         inputs = {"model_type": record["model_type"], **record["hyperparameters"]}
         mlflow.log_params(inputs | _flat(record["configuration"]))
         mlflow.log_metrics(_flat(record["metrics"]))
-        mlflow.set_tag("code_revision", record["code_revision"])
-        mlflow.set_tag("source_sha256", record["data"]["source_sha256"])
         digest = record["data"]["files"]["train.csv"]["sha256"]
-        mlflow.set_tag("train_sha256", digest)
+        tags = {"code_revision": record["code_revision"], "train_sha256": digest}
+        mlflow.set_tags(tags | {"source_sha256": record["data"]["source_sha256"]})
         source = json.dumps({"uri": record["data"]["source"]})
         rows = Dataset("train.csv", digest[:36], "local", source)  # 36 are the most
         named = DatasetInput(rows, [InputTag("mlflow.data.context", "training")])

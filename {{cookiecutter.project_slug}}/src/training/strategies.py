@@ -148,8 +148,7 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
 
 def _distribution(name: str, found: dict[str, Any]) -> Any:
     """Return what a hyperparameter is drawn from: low and high, or choices."""
-    numbers = [found.get("low"), found.get("high")]
-    whole = all(isinstance(number, int) for number in numbers)
+    whole = all(isinstance(found.get(end), int) for end in ("low", "high"))
     kind: Any = IntDistribution if whole else FloatDistribution
     if "choices" in found:
         kind = CategoricalDistribution
