@@ -139,7 +139,8 @@ OWNED_PATHS = {
 # ignores it there, and no project gets it. Names of files and folders, or paths.
 LEFT_OVERS = """
 .DS_Store .coverage .env .hypothesis .ipynb_checkpoints .partial-* .venv .*_cache
-*.egg-info *.py[co] __pycache__ build dist mlflow.db mlruns release reports site wandb
+*.egg-info *.py[co] __pycache__ build dist dvc_plots mlflow.db mlruns release reports
+site wandb
 data/raw/[!.]* data/processed/[!.]* data/features/[!.]* models/[!.]*
 """.split()
 

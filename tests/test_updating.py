@@ -280,7 +280,7 @@ def test_a_project_of_the_oldest_version_is_brought_to_this_one(
     commit_then = git(template, "rev-parse", f"{revision}^{{commit}}").strip()
     known = {"commit": commit_then, "context": {"cookiecutter": SAMPLE}}
     (project / POST.ORIGIN).write_text(json.dumps(known))
-    edited = ["Makefile", ".gitignore", "src/features/creation.py"]
+    edited = ["Makefile", ".gitignore", "src/features/transformation.py"]
     for path in edited:
         text = (project / path).read_text("utf-8")
         (project / path).write_text(f"# Mine: {path}\n{text}", "utf-8")
