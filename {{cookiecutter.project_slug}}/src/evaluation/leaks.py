@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from tqdm import tqdm
 
 from src.data.columns import Column
 from src.evaluation.performance import Audit, Inputs, Rule, Table
@@ -28,7 +29,8 @@ def audit_leaks(inputs: Inputs, settings: Settings) -> Audit:
     """Measure each feature alone, and the sum of the numbers, on the training rows."""
     schema, train, task = inputs.schema, inputs.train, settings.task
     limit, measure, target = LIMITS[task], MEASURES[task], train[schema.target]
-    found = {n: strength(train[n], target, task) for n in schema.features}
+    names = tqdm(schema.features, "leaks", disable=None, leave=False)
+    found = {n: strength(train[n], target, task) for n in names}
     found = dict(sorted(found.items(), key=lambda item: -item[1]))
     allowed = {n: schema.columns[n].no_leak for n in schema.features}
     leaks = [n for n, value in found.items() if value >= limit and not allowed[n]]
@@ -44,8 +46,7 @@ def audit_leaks(inputs: Inputs, settings: Settings) -> Audit:
         rules = [Rule("Leaks", f"{name} alone: {measure} {value:.4f}", expected, True)]
     lines = [[n, f"{v:.4f}", allowed[n]] for n, v in [*found.items()][:10]]
     table = Table("Alone", ["column", measure, "no leak, as"], lines)
-    content = {"limit": limit, "alone": found}
-    return Audit("leaks", [table], {}, rules, content)
+    return Audit("leaks", [table], {}, rules, {"limit": limit, "alone": found})
 
 
 def strength(column: Column, target: Column, task: Task) -> float:
