@@ -41,6 +41,7 @@ LEAKS: dict[str, tuple[Any, Any]] = {
     "its negative square": (-(AMOUNT**2), AMOUNT),
     "nearly the target": (AMOUNT * (1 + RNG.normal(size=ROWS) * 0.02), AMOUNT),
     "the rounded target": (AMOUNT.round(1), AMOUNT),
+    "a few large values": (NOISE[::-1] + 1000 * IS_YES, NOISE + 1000 * IS_YES),
     "its class of size": (pd.qcut(AMOUNT, 20, labels=False).astype(str), AMOUNT),
 }
 HONEST: dict[str, tuple[Any, Any]] = {
@@ -53,7 +54,8 @@ HONEST: dict[str, tuple[Any, Any]] = {
 
 
 def strength_of(column: Any, target: Any) -> tuple[float, float]:
-    task: Any = "regression" if target is AMOUNT else "classification"
+    numeric = np.asarray(target).dtype == float
+    task: Any = "regression" if numeric else "classification"
     found = strength(pd.Series(column), pd.Series(target), task)
     return found, LIMITS[task]
 

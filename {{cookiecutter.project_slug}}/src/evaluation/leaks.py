@@ -18,7 +18,7 @@ from src.data.columns import Column
 from src.evaluation.performance import Audit, Inputs, Rule, Table
 from src.utils.config import Settings, Task
 
-MEASURES = {"classification": "ROC AUC", "regression": "R² of ranks"}
+MEASURES = {"classification": "ROC AUC", "regression": "R²"}
 LIMITS = {"classification": 0.99, "regression": 0.98}  # from these on, it is a leak
 SUM_LIMIT = 0.9999  # of the target's variance, by a weighted sum of columns
 FOLDS, MIN_ROWS, MAX_ROWS = 3, 20, 20_000  # with fewer rows, chance alone is as good
@@ -51,9 +51,8 @@ def audit_leaks(inputs: Inputs, settings: Settings) -> Audit:
 
 def strength(column: Column, target: Column, task: Task) -> float:
     """Return how well a typed column alone predicts the target: the ROC AUC (the mean
-    over classes), or the R² of ranks, of a shallow tree on folds (the predictive power
-    score of Wetschoreck et al., 2020). 0 of too few rows. As folds are drawn by row,
-    identifiers that repeat count."""
+    over classes), or the R² (of values or ranks), of a shallow tree on folds of rows
+    (the predictive power score of Wetschoreck et al., 2020); 0 of too few rows."""
     rows = pd.DataFrame({"x": column, "y": target}).dropna(subset="y")
     if task == "classification":
         rows = rows[rows.groupby("y")["y"].transform("size") >= FOLDS]
@@ -78,8 +77,9 @@ def _score(X: pd.DataFrame, y: Column, task: Task, are_names: bool = False) -> f
     encoder = TargetEncoder(cv=folds, target_type="continuous" if numeric else "auto")
     model = make_pipeline(encoder, tree) if are_names else tree
     if numeric:
-        ranks = y.rank().to_numpy()
-        return float(r2_score(ranks, cross_val_predict(model, X, ranks, cv=folds)))
+        goals = y.to_numpy(), y.rank().to_numpy()
+        said = (cross_val_predict(model, X, goal, cv=folds) for goal in goals)
+        return max(float(r2_score(*pair)) for pair in zip(goals, said, strict=True))
     labels = pd.factorize(y)[0]
     said = cross_val_predict(model, X, labels, cv=folds, method="predict_proba")
     said = said[:, 1] if said.shape[1] == 2 else said

@@ -17,7 +17,7 @@ from src.utils.config import Settings, Task
 Floats = NDArray[np.float64]
 
 SAMPLE_ROWS = 20_000  # of a bootstrap sample, at most
-MAX_DRAWN = 2_000_000  # rows in all samples, from which on there are fewer of these
+MAX_DRAWN = 8_000_000  # rows in all samples, from which on there are fewer of these
 MIN_BLOCKS = 10  # with fewer groups or days, samples of them tell little
 HEAVY_TAIL = 0.2  # of the squared error in 1 % of the rows; normal errors have 0.08
 ONE_CLASS = "all rows are of one class"
