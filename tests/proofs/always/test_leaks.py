@@ -1,12 +1,16 @@
-"""Every form in which a column gives the target away, and honest columns beside them."""
+"""Every form in which a column gives the target away, and honest columns."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation.leaks import LIMITS, SUM_LIMIT, strength, summed
+from src.data.schema import DataSchema
+from src.evaluation.leaks import LIMITS, SUM_LIMIT, audit_leaks, strength, summed
+from src.evaluation.performance import Inputs
+from tests.conftest import ProjectMaker
 
 RNG = np.random.default_rng(1)
 ROWS = 3000
@@ -86,3 +90,22 @@ def test_sums_are_found_also_if_rounded_and_chance_and_noise_are_not() -> None:
     assert summed(numbers, total.round(1), 0.999) == ["a", "b"]
     assert summed(numbers, total + NOISE * 0.2, SUM_LIMIT) == []
     assert summed({}, total, SUM_LIMIT) == []
+
+
+@pytest.mark.parametrize("allowed", ["", "both are known a day before"])
+def test_a_sum_of_features_does_not_pass_unless_the_schema_says_why(
+    make_project: ProjectMaker, allowed: str
+) -> None:
+    parts = {name: RNG.normal(size=ROWS) for name in "ab"}
+    rows = pd.DataFrame(parts | {"x": NOISE, "y": parts["a"] + parts["b"]})
+    columns: dict[str, Any] = {name: {"type": "number"} for name in rows}
+    columns["y"]["role"] = "target"
+    columns["a"]["no_leak"] = allowed
+    schema = DataSchema.model_validate({"name": "t", "columns": columns})
+    inputs = Inputs(None, {}, schema, rows, rows, Path())
+    (rule,) = audit_leaks(inputs, make_project("regression")).rules
+    assert rule.passed is bool(allowed)
+    name, _, parts_named = rule.name.partition(" sum of ")
+    assert (name, {*parts_named.split(", ")}) == (
+        ("Leaks", {""}) if allowed else ("a", {"a", "b"})
+    )
