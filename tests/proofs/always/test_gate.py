@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scripts.promote import markdown
-from src.evaluation.metrics import measure
+from src.evaluation.metrics import Predictions, measure
 from src.evaluation.performance import Audit, Rule, improvement
 from src.utils.errors import ConfigError
 from tests.conftest import ProjectMaker
@@ -74,3 +74,15 @@ def test_a_rule_of_an_audit_is_one_of_the_gate(make_project: ProjectMaker) -> No
     decision = judged(make_project(), classifier(noise=1), audits=(audit(rule),))
     assert failed(decision) == ["gap by city"]
     assert decision.why == "gap by city: 0.3, expected at most 0.2"
+
+
+def test_a_refusal_about_numbers_asks_for_no_classes(
+    make_project: ProjectMaker,
+) -> None:
+    few = Predictions("regression", np.arange(9.0), np.arange(9.0) + 1)
+    decision = judged(make_project("regression"), few, champion=few)
+    needs = "on 9 rows, which needs 30 rows, in 10 groups or days"
+    assert [rule.found for rule in decision.rules] == [
+        f"not shown to be better {needs}",
+        f"no interval {needs}",
+    ]

@@ -112,9 +112,10 @@ def _needed(
     """Say how many rows would do, with a power of 80 %: then the end of the interval is
     0.84 standard errors from the limit (Cohen, "Statistical Power Analysis", 1988)."""
     if gain is None or gain.low is None:
-        limits = settings.evaluation
-        least = f"{limits.min_slice_rows} rows, {limits.min_class_rows} of each class"
-        on = model.few or f"{model.rows} rows"
+        limits, on = settings.evaluation, model.few or f"{model.rows} rows"
+        least = f"{limits.min_slice_rows} rows"
+        if settings.task == "classification":
+            least += f", {limits.min_class_rows} of each class"
         return f" on {on}, which needs {least}, in {MIN_BLOCKS} groups or days"
     if (distance := margin or gain.value) <= 0:
         return ""

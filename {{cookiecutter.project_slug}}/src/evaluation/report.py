@@ -76,6 +76,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the evaluation as JSON can hold it; every number in it is finite."""
     record, better = inputs.record, evaluation.improvement
+    shown = settings.evaluation.model_dump(include={"confidence", "bootstrap_samples"})
     data, path, file = record["data"], inputs.test_path.resolve(), inputs.test_path.name
     if path.is_relative_to(PROJECT_ROOT):  # the same on every machine
         file = path.relative_to(PROJECT_ROOT).as_posix()
@@ -106,10 +107,7 @@ def summarise(
             | audit.content
             for audit in audits
         },
-        "intervals": settings.evaluation.model_dump(
-            include={"confidence", "bootstrap_samples"}
-        )
-        | {"seed": settings.seed},
+        "intervals": shown | {"seed": settings.seed},
         "model": {"type": record["model_type"], "sha256": record["model_sha256"]}
         | {name: record.get(name) for name in SHOWN},
         "data": {
