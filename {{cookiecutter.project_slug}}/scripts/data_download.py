@@ -24,9 +24,6 @@ def download(settings: Settings, force: bool = False) -> None:
         schema = infer_schema(rows, data.target, raw.name, settings.task)
         write_schema(schema, data.schema_path)
         print(f"{data.schema_path}: inferred; review and commit it")
-        for column, rules in schema.columns.items():
-            if rules.description:  # why it is not used, or what is doubtful
-                print(f"  {column}: {rules.description}")
     load_schema(data.schema_path, settings)
     print("next: python src/data/preprocessing.py --config config/pipeline_config.yaml")
 

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import pytest
 
-from src.data.dictionary import COLUMNS, write_dictionary
+from src.data.dictionary import COLUMNS, account, write_dictionary
 from src.data.ingestion import ingest
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema, write_schema
@@ -43,14 +43,14 @@ ROWS = pd.DataFrame(
 def dictionary(schema: DataSchema, raw: pd.DataFrame) -> str:
     """Return what is written about the rows."""
     with TemporaryDirectory() as folder:
-        write_dictionary(Path(folder, "a.md"), schema, raw)
+        write_dictionary(Path(folder, "a.md"), schema, raw, account(schema, raw))
         return Path(folder, "a.md").read_text("utf-8")
 
 
 def cells_of(name: str) -> list[str]:
     """Return the cells of the line about a column."""
     text = dictionary(SCHEMA, ROWS).replace("\\|", "¦")
-    (line,) = [x for x in text.splitlines() if x.startswith(f"| `{name}`")]
+    line, *_ = [x for x in text.splitlines() if x.startswith(f"| `{name}`")]
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
@@ -111,7 +111,7 @@ def test_a_run_follows_the_data(project: Settings) -> None:
     pd.read_csv(source).iloc[:50].to_csv(source, index=False)
     ingest(project.data.source, project.paths.data / "raw")
     preprocess(project)
-    assert "Rows: 50\n" in project.data.dictionary_path.read_text("utf-8")
+    assert "Read: 50 rows; columns used: " in project.data.dictionary_path.read_text("utf-8")
 
 
 def test_data_that_break_the_schema_are_not_described(project: Settings) -> None:
@@ -155,7 +155,7 @@ def test_the_dictionary_says_what_the_schema_asks_for_and_what_the_data_hold(
 ) -> None:
     age, owner = ["1", "12", "soon", None], ["Bo", "Cy", "Bo", "Al"]
     rows = pd.DataFrame({"age": age, "owner": owner, "kind": "cat"}, dtype="str")
-    write_dictionary(tmp_path / "a.md", PET_SCHEMA, rows)
+    write_dictionary(tmp_path / "a.md", PET_SCHEMA, rows, account(PET_SCHEMA, rows))
     lines = (tmp_path / "a.md").read_text().splitlines()
     assert lines[0] == r"# Data dictionary: Pets \| \<b\>"
     assert [line for line in lines if line.startswith("| `")] == [

@@ -275,7 +275,7 @@ def test_compressed_and_parquet_files_are_told_by_content(
         frame = frame.fillna("")  # as text has it
         frame.to_csv(path, index=False)
     else:
-        frame.set_index("a").to_parquet(path)
+        frame.set_index("b").to_parquet(path)  # an index that has a name is a column
     path.rename(tmp_path / "download")
     pd.testing.assert_frame_equal(read_table(tmp_path / "download"), frame)
 
@@ -285,8 +285,12 @@ def test_compressed_and_parquet_files_are_told_by_content(
     [
         (b"", "cannot be read"),
         (b"a,b\n", "no rows"),
-        (b"a,b\n1,2,3,4\n\n1,2,3\n", "cannot be read"),
-        (b"a\n\xff\n", "can't decode byte 0xff"),
+        (b"a,b\n1,2,3,4\n\n1,2,3\n", "Row #2: Expected 2 columns, got 4"),
+        (b"# of May\na,b\n1,2\n", "Row #2: .* the first row, '# of May', is the header"),
+        (b"a,b\n1,\0\n", "line 2 has a NUL character"),
+        (b'<!DOCTYPE html>', "it is a web page or XML"),
+        (b'[{"a": 1}]', "it is JSON"),
+        (b"a\n\xff\n", "no UTF-8: line 2 has the byte 0xff"),
         (b"PAR1 and then no Parquet", "cannot be read"),
         (b"\x1f\x8b and then no gzip", "cannot be read"),
         (None, "No such file"),

@@ -23,7 +23,7 @@ def schema_of(**columns: dict[str, Any]) -> DataSchema:
         ({"type": "number", "values": ["a"]}, "columns.c: values is for type category"),
         ({"type": "category", "min": 0}, "columns.c: limit 0 does not fit type cat"),
         ({"type": "date", "min": 0}, "columns.c: limit 0 does not fit type date"),
-        ({"type": "number", "format": "d"}, "columns.c: format is for type date"),
+        ({"type": "number", "format": "d"}, "columns.c: format 'd': expected the number 1234.5"),
         ({"type": "number", "role": "target"}, "one column with role target"),
     ],
 )

@@ -7,16 +7,14 @@ import math
 import re
 from collections import Counter
 from difflib import get_close_matches
-from itertools import product
 from typing import Any
 
 import pandas as pd
-from pandas.api import types
 
-from src.data.columns import Column, as_dates, as_numbers, as_text, convert
-from src.data.columns import rarer_class
-from src.data.schema import BOOLEAN_WORDS, NONE_WORDS, NUMBER_PATTERN, TARGET_TYPES
+from src.data.columns import Column, as_text, convert, rarer_class
+from src.data.detection import Found, detect
 from src.data.schema import ColumnSchema, ColumnType, DataSchema
+from src.data.values import NUMERIC
 from src.evaluation.leaks import MEASURES, strength, summed
 from src.utils.config import Task
 from src.utils.errors import DataError
@@ -26,6 +24,8 @@ MIN_ROWS_PER_VALUE = 10  # with a rarer one, a category is taken to have others,
 MISSING_MARGIN = 0.1  # by which the share of missing values may grow
 # With fewer rows, chance alone makes values distinct, or a column equal to the target.
 MIN_ROWS_TO_JUDGE = 20
+UNREAD = {"dict", "list", "ndarray", "bytes", "Timedelta"}
+MAX_NUMBERED_CLASSES = 100  # more whole numbers are amounts, not names
 IDENTIFIER_SHARE = 0.9  # of distinct values, from which text identifies the row
 NAMED_IDENTIFIER_SHARE = 0.5  # the same for whole numbers in a column called an id
 IDENTIFIER_NAME = re.compile(r"(^|[\W_])(id|uuid|guid)$|(^|[\W_a-z])(Id|ID)$")
@@ -35,16 +35,6 @@ MIN_GROUPS = 50  # with fewer, a share of the groups is a poor share of the rows
 IN_ORDER = 0.9  # of the steps from row to row, from which a date is in order of time
 CERTAIN = 0.999  # the strength from which on a column is taken for the target
 EXACT = 1 - 1e-9  # the share of the target's variance that a sum explains
-
-# Leading zeros (00501), and digits too many for float64 to tell the numbers apart.
-CODE_PATTERN = r"[+-]?0[0-9].*|[0-9]{16,}"
-ISO_DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"
-DAYS = (
-    *("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d"),
-    *("%Y.%m.%d", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
-)
-TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-DATE_FORMATS = [day + time for day, time in product(DAYS, TIMES)]
 
 
 def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> DataSchema:
@@ -64,12 +54,12 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
         reason = "rows of one value are all test rows, or none is (group_column)"
         columns[group] = _ignored(columns[group], reason)
     features = [name for name, column in columns.items() if column.role == "feature"]
-    typed = {n: convert(frame[n], columns[n].type, columns[n].format) for n in columns}
+    typed = {name: convert(frame[name], column) for name, column in columns.items()}
     found = {n: strength(typed[n], typed[target], task) for n in features}
     reason = f"it alone gives the target away, with an {MEASURES[task]} of"
     leaks = {n: f"{reason} {k:.4f}" for n, k in found.items() if k >= CERTAIN}
     if task == "regression":
-        numeric = [n for n in features if columns[n].type in ("integer", "number")]
+        numeric = [n for n in features if columns[n].type in NUMERIC]
         rest = {n: typed[n] for n in numeric if n not in leaks}
         reason = "it, or a weighted sum of such columns, is the target"
         leaks |= dict.fromkeys(summed(rest, typed[target], EXACT), reason)
@@ -88,101 +78,80 @@ def infer_schema(frame: pd.DataFrame, target: str, name: str, task: Task) -> Dat
     )
 
 
-def detect_type(column: Column) -> tuple[ColumnType, list[str]]:
-    """Return the strictest type that every value fits, and the formats of its dates."""
-    text = as_text(column).dropna()
-    text = text[~text.isin(NONE_WORDS)]
-    words = set(text.str.lower().unique())
-    if types.is_bool_dtype(column) or any(words == set(p) for p in BOOLEAN_WORDS):
-        return "boolean", []
-    if types.is_datetime64_any_dtype(column):
-        return "date", []
-    if text.empty:
-        return "category", []
-    if types.is_float_dtype(column):
-        return "number", []
-    if text.str.fullmatch(NUMBER_PATTERN).all():
-        if text.str.fullmatch(CODE_PATTERN).any():
-            return "category", []
-        whole = text.str.fullmatch(r"[+-]?[0-9]+").all()
-        return "integer" if whole else "number", []
-    if text.str.fullmatch(ISO_DATE_PATTERN).all() and as_dates(text).notna().all():
-        return "date", []
-    formats = _date_formats(text)
-    return "date" if formats else "category", formats
-
-
-def _date_formats(text: Column) -> list[str]:
-    """Return formats that read all values as dates, and differ in what they read."""
-    found: dict[tuple[Any, ...], str] = {}
-    for date_format in DATE_FORMATS:
-        if pd.isna(pd.to_datetime(text.iloc[0], format=date_format, errors="coerce")):
-            continue  # the quick way to rule most formats out
-        dates = as_dates(text, date_format)
-        if dates.notna().all():
-            found.setdefault(tuple(dates), date_format)
-    return list(found.values())
-
-
 def _infer_column(column: Column) -> ColumnSchema:
     """Return what to expect of a column that is not the target."""
-    kind, formats = detect_type(column)
-    counts = as_text(column).value_counts()
+    found = detect(column)
+    counts = convert(column, Found("category")).value_counts()
     complete = len(counts) <= MAX_LISTED_VALUES and counts.min() >= MIN_ROWS_PER_VALUE
-    rules: dict[str, Any] = {"format": formats[0] if formats else None}
-    rules["values"] = sorted(counts.index) if kind == "category" and complete else None
-    if len(formats) > 1:
-        rules["description"] = f"Could also be {formats[1]}: check the format."
-    schema = _with_limits(column, kind, **rules)
-    reason = _reason_to_ignore(column, kind)
+    is_listed = found.type == "category" and complete
+    schema = _with_limits(
+        column, found, values=sorted(counts.index) if is_listed else None
+    )
+    reason = _reason_to_ignore(column, found.type)
     return _ignored(schema, reason) if reason else schema
 
 
 def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
     """Return what to expect of the target; DataError if it does not suit the task."""
-    present = as_text(column).dropna()
-    classes = sorted(present.unique())
-    kind, _ = detect_type(column)
-    problem = ""
-    if len(classes) < 2:
-        problem = f"has only the values {classes}; there is nothing to predict"
-    elif task == "classification":
-        many = len(classes) > MAX_LISTED_VALUES
-        if many and (kind == "number" or len(classes) > len(present) / 2):
-            problem = f"has {len(classes)} distinct values in {len(column)} rows"
-        kind = "category"
-    elif kind == "boolean" and as_numbers(column).notna().any():
-        kind = "integer"
-    elif kind not in TARGET_TYPES[task]:
-        is_code = present.str.fullmatch(CODE_PATTERN)
-        example = present[as_numbers(present).isna() | is_code].iloc[0]
-        problem = f"holds values that are no numbers, such as {example!r}"
+    found, label = detect(column), Found("category")
+    labels = convert(column, label).dropna()
+    classes = sorted(labels.unique())
+    problem, advice = _unsuitable(column, found, classes, task)
     if problem:
-        advice = "set task or data.target in config/pipeline_config.yaml"
-        raise DataError(f"{name}: the target {column.name!r} {problem}; {advice}")
-    listed = classes if kind == "category" else None
+        where = "in config/pipeline_config.yaml"
+        raise DataError(
+            f"{name}: the target {column.name!r} {problem}; {advice} {where}"
+        )
     text = "What the model predicts."
-    if task == "classification" and (positive := rarer_class(present)):
+    if task == "regression":
+        found = found._replace(type="integer") if found.type == "boolean" else found
+        return _with_limits(column, found, role="target", description=text)
+    if positive := rarer_class(labels):
         text += f" The positive class is {positive!r} (positive_class)."
-    spelled = Counter(map(str.casefold, listed or []))
-    if alike := [label for label in listed or [] if spelled[label.casefold()] > 1]:
+    spelled = Counter(map(str.casefold, classes))
+    if alike := [label for label in classes if spelled[label.casefold()] > 1]:
         text += f" Check the spelling: {alike} are classes of their own."
-    return _with_limits(column, kind, role="target", description=text, values=listed)
+    return _with_limits(column, label, role="target", description=text, values=classes)
 
 
-def _with_limits(column: Column, kind: ColumnType, **rules: Any) -> ColumnSchema:
+def _unsuitable(
+    column: Column, found: Found, classes: list[str], task: Task
+) -> tuple[str, str]:
+    """Return why a target does not suit the task, if so, and what to set."""
+    present, advice = as_text(column).dropna(), "set task or data.target"
+    is_number = found.type in NUMERIC
+    if len(classes) < 2:
+        return f"has only the values {classes}; there is nothing to predict", advice
+    if task == "classification":
+        advice = "for amounts, set task: regression" if is_number else advice
+        if found.type == "integer" and len(classes) > MAX_NUMBERED_CLASSES:
+            return f"has {len(classes)} whole numbers as classes", advice
+        many = len(classes) > MAX_LISTED_VALUES
+        if many and (is_number or len(classes) > len(present) / 2):
+            return f"has {len(classes)} distinct values in {len(column)} rows", advice
+    elif not is_number and not convert(column, Found("number")).any():
+        example = present.iloc[0]
+        return f"holds values that are no numbers, such as {example!r}", advice
+    elif not is_number and found.type != "boolean":
+        said = found.check or f"holds codes, such as {present.iloc[0]!r}."
+        return f"is to be a number: {said[:-1]}", "correct the file, or " + advice
+    return "", ""
+
+
+def _with_limits(column: Column, found: Found, **rules: Any) -> ColumnSchema:
     """Return a schema with the least value and the share of gaps to accept."""
-    values = convert(column, kind, rules.get("format"))
+    values = convert(column, found)
     percent = math.ceil(round((float(values.isna().mean()) + MISSING_MARGIN) * 100, 6))
-    if kind in ("integer", "number") and values.min() >= 0:
+    if found.type in NUMERIC and values.min() >= 0:
         rules["min"] = 0
-    return ColumnSchema(type=kind, max_missing=min(percent / 100, 1.0), **rules)
+    share = min(percent / 100, 1.0)
+    return ColumnSchema(**found._asdict(), max_missing=share, **rules)
 
 
 def _ignored(column: ColumnSchema, reason: str) -> ColumnSchema:
     """Return a column without rules, whose description says why it is ignored."""
     description = f"Ignored: {reason}."
-    rules = column.model_dump(include={"type", "format"})
+    rules = column.model_dump(include={*Found._fields})
     return ColumnSchema(**rules, role="ignored", max_missing=1, description=description)
 
 
@@ -192,6 +161,9 @@ def _reason_to_ignore(column: Column, kind: ColumnType) -> str:
     distinct = present.nunique()
     if distinct == 0:
         return "it holds no value"
+    kinds = {type(value).__name__ for value in column.dropna().head(MIN_ROWS_TO_JUDGE)}
+    if unread := kinds & UNREAD:
+        return f"no type of the schema reads {' and '.join(unread)}"
     if distinct == 1 and len(present) == len(column):
         return f"every row holds {present.iloc[0]!r}"
     if len(present) < MIN_ROWS_TO_JUDGE:
@@ -202,7 +174,7 @@ def _reason_to_ignore(column: Column, kind: ColumnType) -> str:
     if kind == "integer":
         if IDENTIFIER_NAME.search(str(column.name)) and share > NAMED_IDENTIFIER_SHARE:
             return "it is an identifier by its name and its values"
-        numbers = as_numbers(column).dropna()
+        numbers = convert(column, Found("number")).dropna()
         if share == 1 and numbers.max() - numbers.min() + 1 == len(numbers):
             return "it numbers the rows"
     return ""
@@ -223,7 +195,7 @@ def _time_column(
 ) -> str | None:
     """Return a date that the rows are in order of, or that each group has once."""
     for name in (name for name, column in columns.items() if column.type == "date"):
-        dates = as_dates(frame[name], columns[name].format)
+        dates = convert(frame[name], columns[name])
         if dates.isna().any() or dates.nunique() < MIN_ROWS_TO_JUDGE:
             continue
         steps = dates.diff().dropna().dt.total_seconds()

@@ -1,23 +1,20 @@
 """Bringing the source into ``data/raw/``, unchanged, and reading tables."""
 
-import csv
-import gzip
 import hashlib
 import logging
 import re
 import shutil
-import warnings
 from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
+import pyarrow as pa
 import requests
-from pandas.errors import ParserWarning
-from pyarrow import ArrowException
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
 
+from src.data.reading import UNREADABLE, table_of
 from src.utils.config import PROJECT_ROOT, Settings
 from src.utils.errors import DataError, reported
 from src.utils.files import atomic_path, sha256_of, write_text
@@ -25,7 +22,7 @@ from src.utils.files import atomic_path, sha256_of, write_text
 # What another attempt may change: time-outs, too many requests, errors of the server.
 PASSING = (408, 425, 429, *range(500, 600))
 RETRY = Retry(3, backoff_factor=1, status_forcelist=PASSING, raise_on_status=False)
-UNREADABLE = (OSError, EOFError, ValueError, ArrowException, ParserWarning)
+READABLE = "expected CSV, Parquet or Excel"
 
 log = logging.getLogger(__name__)
 # It would log the address of each attempt, and with it perhaps a token.
@@ -74,33 +71,15 @@ def source_name(source: str) -> str:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Return the rows of a CSV (also compressed by gzip) or Parquet file. Its content
-    tells which, as the name of a download need not. Columns of CSV come as text: a
-    guess from ``007`` or ``1.0`` would depend on the other rows."""
-    with reported(UNREADABLE, f"{path}: cannot be read", "expected CSV or Parquet"):
-        with path.open("rb") as file:
-            magic = file.read(4)
-        if magic == b"PAR1":
-            frame = pd.read_parquet(path)
-            has_default_index = frame.index.names == [None]
-            frame = frame.reset_index(drop=has_default_index).rename(columns=str)
-        else:
-            frame = _read_csv(path, is_gzip=magic.startswith(b"\x1f\x8b"))
+    """Return the rows of a file; columns of CSV and Excel come as text."""
+    with reported(UNREADABLE, f"{path}: cannot be read", READABLE):
+        table = table_of(path.read_bytes())
+    # Else whole numbers with gaps would be floats, which cannot tell large ones apart.
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
     if frame.empty:
         raise DataError(f"{path}: no rows; expected a header line and rows below it")
     return frame
-
-
-def _read_csv(path: Path, is_gzip: bool) -> pd.DataFrame:
-    opener = gzip.open if is_gzip else open
-    file = opener(path, "rt", encoding="utf-8-sig", newline="")  # with BOM or without
-    # A first row that is longer than the header only makes pandas warn.
-    with file, warnings.catch_warnings(action="error", category=ParserWarning):
-        header = file.readline()
-        file.seek(0)
-        columns = {s: len(next(csv.reader([header], delimiter=s))) for s in ",;\t|"}
-        sep = max(columns, key=columns.__getitem__)
-        return pd.read_csv(file, sep=sep, dtype="str", na_filter=False, index_col=False)
 
 
 def _shown(url: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from src.data.columns import dates_as_text, to_schema_types
-from src.data.dictionary import write_dictionary
+from src.data.columns import to_schema_types, written
+from src.data.dictionary import account, write_dictionary
 from src.data.ingestion import raw_file, read_table
 from src.data.schema import DataSchema, load_schema
 from src.data.splitting import Parts, last_moment, split_rows
@@ -25,6 +25,7 @@ from src.utils.files import atomic_path, read_json, sha256_of, write_json
 
 MANIFEST_NAME = "manifest.json"
 CONFIG_KEY = "config/pipeline_config.yaml: preprocessing"
+MIN_ROWS = 50
 FEW_ROWS = 30  # of a class, with which its figures are a guess
 
 
@@ -39,7 +40,8 @@ def preprocess(settings: Settings) -> dict[str, Any]:
     source = raw_file(settings)
     raw = read_table(source)
     valid = validate(source, raw, schema, settings)
-    write_dictionary(settings.data.dictionary_path, schema, raw)
+    said = account(schema, raw)
+    write_dictionary(settings.data.dictionary_path, schema, raw, said)
     del raw  # from here on the typed rows are enough
     parts, removed = divide(valid, schema, rules, settings.seed)
     files = {}
@@ -53,6 +55,7 @@ def preprocess(settings: Settings) -> dict[str, Any]:
         few = {label: int(n) for label, n in counts.items() if n < FEW_ROWS}
     manifest = {
         "source": source.name,
+        "account": said,
         "source_sha256": sha256_of(source),
         "schema_sha256": sha256_of(schema_path),
         "preprocessing": rules.model_dump(mode="json"),
@@ -74,6 +77,9 @@ def divide(
     """Return the training and test rows among typed rows, with their index, and how
     many rows are neither, by reason."""
     labelled = rows[rows[schema.target].notna()]
+    if len(labelled) < MIN_ROWS:
+        problem = f"{len(labelled)} rows with a target {schema.target!r} are too few"
+        raise DataError(f"{problem} to learn from and test on; expected {MIN_ROWS}")
     kept, by = labelled, rules.drop_duplicates
     if by:  # ignored columns count: equal people with different numbers are two people
         keys = by if isinstance(by, list) else None
@@ -118,17 +124,18 @@ def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
 
 
 def _write_csv(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
-    """Write the used columns so that ``to_schema_types`` reads them back."""
-    written = frame[schema.used].copy()
-    nullable: dict[str, Any] = {"integer": "Int64", "boolean": "boolean"}
-    for name in schema.used:
-        column = schema.columns[name]
-        if column.format is not None:
-            written[name] = dates_as_text(written[name], column.format)
-        elif column.type in nullable:
-            written[name] = written[name].astype(nullable[column.type])
+    """Write the used columns; DataError if they do not read back as they are."""
+    given = frame[schema.used].reset_index(drop=True)
+    columns = {n: written(given[n], schema.columns[n]) for n in schema.used}
     with atomic_path(path) as file:  # with text quoted, and numbers not
-        written.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
+        pd.DataFrame(columns, given.index).to_csv(
+            file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC
+        )
+    read = to_schema_types(read_table(path), schema)
+    if lost := [name for name in schema.used if not read[name].equals(given[name])]:
+        problem = f"columns {lost} do not read back as they were written"
+        advice = "see type, format and missing in config/data_schema.yaml"
+        raise DataError(f"{path}: {problem}; {advice}")
 
 
 def main() -> None:
@@ -137,6 +144,11 @@ def main() -> None:
     manifest = preprocess(settings)
     train, test = (file["rows"] for file in manifest["files"].values())
     by = manifest["split_by"]
+    said = manifest["account"]
+    print(f"{manifest['source']}: {said['read']}")
+    width = max(len(name) for name, *_ in said["told"])
+    for name, how, why in said["told"]:
+        print(f"  {name:{width}}  {how:8}  {why}")
     print(f"{settings.paths.processed}: {train} training, {test} test rows, by {by}")
     for label, count in manifest["few_test_rows"].items():
         print(f"class {label!r}: {count} test rows, too few to be sure of its figures")

@@ -9,18 +9,10 @@ from typing import Literal, Self
 import yaml
 from pydantic import Field, NaiveDatetime, model_validator
 
+from src.data.values import NUMBER_FORMAT, NUMERIC
 from src.utils.config import Section, Settings, Task, read_settings
 from src.utils.errors import ConfigError
 from src.utils.files import write_text
-
-# What stands for "no value" in files. Unlike in pandas, "None" is not among them for
-# categories: it often is an answer ("no disorder"), and would be lost as a class.
-MISSING_VALUES = ("", *"? NA N/A n/a #N/A <NA> NaN nan NaT NULL null".split())
-NONE_WORDS = ("None", "none", "NONE")
-# Pairs of a word for true and a word for false, in lower case.
-BOOLEAN_WORDS = tuple(zip("true yes y t 1 1.0".split(), "false no n f 0 0.0".split()))
-BOOLEANS = {word: word == pair[0] for pair in BOOLEAN_WORDS for word in pair}
-NUMBER_PATTERN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 ColumnType = Literal["integer", "number", "category", "boolean", "date"]
 Limit = int | float | NaiveDatetime
@@ -41,7 +33,11 @@ class ColumnSchema(Section):
     role: Literal["feature", "target", "ignored"] = "feature"
     description: str = ""
     no_leak: str = ""  # how it is known before the target that it alone predicts
-    format: str | None = None  # how dates are written (strptime); ISO 8601 if not said
+    # How dates are written, for strptime (ISO 8601 if not said), or the number 1234.5,
+    # such as "1.234,5" or "$1,234.5".
+    format: str | None = None
+    missing: list[str] = []  # what else stands for "no value"
+    check: str = ""  # what is doubtful: said at every run until somebody removes it
     max_missing: float = Field(default=0.0, ge=0, le=1)  # the share that is acceptable
     unique: bool = False  # no value occurs twice
     min: Limit | None = None  # of numbers and dates, itself allowed
@@ -50,11 +46,16 @@ class ColumnSchema(Section):
 
     @model_validator(mode="after")
     def _rules_fit_type(self) -> Self:
-        for rule, kind in (("values", "category"), ("format", "date")):
-            if getattr(self, rule) is not None and self.type != kind:
-                raise ValueError(f"{rule} is for type {kind}, not {self.type}")
+        if self.values is not None and self.type != "category":
+            raise ValueError(f"values is for type category, not {self.type}")
+        if self.format is not None and self.type not in ("date", *NUMERIC):
+            raise ValueError(f"format is for dates and numbers, not {self.type}")
+        if self.format and self.type in NUMERIC:
+            if not NUMBER_FORMAT.fullmatch(self.format):
+                example = "the number 1234.5 as the column has it, such as 1.234,5"
+                raise ValueError(f"format {self.format!r}: expected {example}")
         for limit in (self.min, self.max):
-            kinds = ("date",) if isinstance(limit, datetime) else ("integer", "number")
+            kinds = ("date",) if isinstance(limit, datetime) else NUMERIC
             if limit is not None and self.type not in kinds:
                 raise ValueError(f"limit {limit} does not fit type {self.type}")
         return self

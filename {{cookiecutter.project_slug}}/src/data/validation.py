@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from src.data.columns import Column, as_text, to_schema_types
-from src.data.schema import NONE_WORDS, ColumnSchema, DataSchema
+from src.data.schema import ColumnSchema, DataSchema
+from src.data.values import NONE_WORDS
 from src.utils.config import Settings
 from src.utils.errors import DataError
 from src.utils.files import sha256_of, write_json
@@ -65,7 +66,7 @@ def find_violations(raw: pd.DataFrame, schema: DataSchema) -> list[Violation]:
 
 def _rules(column: ColumnSchema, raw: Column, values: Column) -> dict[str, Column]:
     """Return where the values of a column break which of its rules."""
-    text = as_text(raw)
+    text = as_text(raw, column.missing)
     unread = text.notna() & ~text.isin(NONE_WORDS) & values.isna()
     rules = {f"type {column.type}": unread}
     if column.type == "integer":

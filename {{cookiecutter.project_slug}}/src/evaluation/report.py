@@ -111,7 +111,7 @@ def summarise(
         "model": {"type": record["model_type"], "sha256": record["model_sha256"]}
         | {name: record.get(name) for name in SHOWN},
         "data": {
-            **{key: data[key] for key in ("source_sha256", "removed")},
+            **{key: data[key] for key in ("source_sha256", "removed", "account")},
             **{f"train_{k}": data["files"]["train.csv"][k] for k in ("sha256", "rows")},
             "test_file": file,
             "test_sha256": sha256_of(path),

@@ -1,7 +1,7 @@
 """Features that follow from a row alone: the first step of the saved pipeline, which
 training and prediction run. Who only needs ``date_parts`` need not have pandas."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,13 +21,17 @@ class FeatureColumn(NamedTuple):
 
     type: ColumnType
     format: str | None
+    missing: tuple[str, ...]
     optional: bool
 
 
 def feature_columns(schema: DataSchema) -> dict[str, FeatureColumn]:
     """Return the columns that features are made of, in the order of the schema."""
-    used = ((name, schema.columns[name]) for name in schema.features)
-    return {n: FeatureColumn(c.type, c.format, c.max_missing > 0) for n, c in used}
+    used = {name: schema.columns[name] for name in schema.features}
+    return {
+        name: FeatureColumn(c.type, c.format, tuple(c.missing), c.max_missing > 0)
+        for name, c in used.items()
+    }
 
 
 def create_features(
@@ -45,15 +49,23 @@ def create_features(
         raise DataError(f"columns {absent} not found; expected {list(columns)}")
     given, features = frame.reindex(columns=list(columns)), {}
     for name, column in columns.items():
-        values = convert(given[name], column.type, column.format)
+        values = convert(given[name], column)
         if column.type == "date":
             codes, dates = pd.factorize(values)  # each date once; -1 is missing
             parts = np.array([date_parts(date) for date in (*dates, None)])[codes]
-            for number, part in enumerate(DATE_PARTS):
-                features[f"{name}: {part}"] = pd.Series(parts[:, number], frame.index)
+            for number, part in enumerate(part_names(name, columns)):
+                features[part] = pd.Series(parts[:, number], frame.index)
         else:
             features[name] = values.fillna("") if column.type == "category" else values
     return pd.DataFrame(features, index=frame.index)
+
+
+def part_names(name: str, columns: Iterable[str]) -> list[str]:
+    """Return what the ``DATE_PARTS`` of a column are called, unlike any column."""
+    names = [f"{name}: {part}" for part in DATE_PARTS]
+    while not set(names).isdisjoint(columns):
+        names = [f"{part}'" for part in names]
+    return names
 
 
 def date_parts(moment: datetime | None) -> tuple[float, ...]:

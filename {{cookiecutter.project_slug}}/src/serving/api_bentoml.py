@@ -102,7 +102,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             model, headers = self.loaded(), ctx.request.headers
             given = media_type(headers)
             accepted = headers.get("accept", "")
-            wanted = accepted if accepted in tables.MEDIA_TYPES else given
+            wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
             content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
             limit = serving.max_batch_rows
             try:
@@ -124,7 +124,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         Guard,
         keys=serving.keys,
         max_bytes=serving.max_body_bytes,
-        media_types={"/v1/predict/batch": tables.MEDIA_TYPES},
+        media_types={"/v1/predict/batch": tuple(tables.ANSWERS)},
     )
 
     def document(_: Request) -> Response:
@@ -153,8 +153,8 @@ def describe(service: Any, needs_key: bool) -> dict[str, Any]:
         components["securitySchemes"] = {"key": key}
     binary = {"schema": {"type": "string", "format": "binary"}}
     table = paths["/v1/predict/batch"]["post"]
-    for described in (table["requestBody"], table["responses"][200]):
-        described["content"] = dict.fromkeys(tables.MEDIA_TYPES, binary)
+    table["requestBody"]["content"] = dict.fromkeys(tables.ANSWERS, binary)
+    table["responses"][200]["content"] = dict.fromkeys(tables.MEDIA_TYPES, binary)
     return document
 
 

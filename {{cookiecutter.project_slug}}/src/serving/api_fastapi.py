@@ -30,7 +30,10 @@ from src.utils.config import Settings, load_settings
 
 MAX_TABLES = 2  # at a time
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-TABLE = {"content": dict.fromkeys(tables.MEDIA_TYPES, BINARY)}
+TABLE, SENT = (
+    {"content": dict.fromkeys(types, BINARY)}
+    for types in (tables.MEDIA_TYPES, tables.ANSWERS)
+)
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is no text"},
     401: {"description": "The API key is missing or wrong"},
@@ -127,17 +130,17 @@ def predictions(champion: Champion) -> APIRouter:
         "/v1/predict/batch",
         response_class=Response,
         responses={200: TABLE, 422: {"description": "Values are refused"}},
-        openapi_extra={"requestBody": {"required": True, **TABLE}},
+        openapi_extra={"requestBody": {"required": True, **SENT}},
     )
     async def predict_table(request: Request) -> Response:
         """Predict the rows of a table; the answer is a table of the same type."""
         model = champion.loaded()
         given = request.headers.get("content-type", "").partition(";")[0].strip()
-        if given not in tables.MEDIA_TYPES:
-            expected = " or ".join(tables.MEDIA_TYPES)
+        if given not in tables.ANSWERS:
+            expected = " or ".join(tables.ANSWERS)
             raise HTTPException(415, f"Content-Type must be {expected}")
         accepted = request.headers.get("accept", "")
-        wanted = accepted if accepted in tables.MEDIA_TYPES else given
+        wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
         arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
         try:
             async with busy:

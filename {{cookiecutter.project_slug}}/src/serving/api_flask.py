@@ -101,9 +101,9 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
     @protected.post("/v1/predict/batch")
     def predict_table() -> ResponseReturnValue:
         model, given = champion.loaded(), request.mimetype
-        content = content_of(*tables.MEDIA_TYPES)
-        known = [given, *tables.MEDIA_TYPES]
-        wanted = request.accept_mimetypes.best_match(known, given)
+        content = content_of(*tables.ANSWERS)
+        known = [tables.ANSWERS[given], *tables.MEDIA_TYPES]
+        wanted = request.accept_mimetypes.best_match(known, known[0])
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from pydantic import BaseModel
 
 from src.data.schema import DataSchema
-from src.features.creation import DATE_PARTS, date_parts
+from src.features.creation import date_parts, part_names
 from src.models.artifact import Record, has_onnx, load_model, load_onnx, load_record
 from src.serving.schemas import Row, values_of
 from src.utils.errors import DataError
@@ -96,12 +96,12 @@ def _onnx(content: bytes, features: Sequence[str], schema: DataSchema) -> Run:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options)
     dates = [name for name in schema.features if schema.columns[name].type == "date"]
+    parts = {name: part_names(name, schema.features) for name in dates}
     inputs = list(zip(session.get_inputs(), features, strict=True))
     outputs = [session.get_outputs()[-1].name]
 
     def run(rows: Sequence[Row]) -> Matrix:
-        for name in dates:
-            keys = [f"{name}: {part}" for part in DATE_PARTS]
+        for name, keys in parts.items():
             rows = [r | dict(zip(keys, date_parts(r[name]), strict=True)) for r in rows]
         feeds = {}
         for given, name in inputs:

@@ -1,9 +1,8 @@
 """What a request holds and an answer says. Its values are read as training reads those
-of a file (``src/data/columns.py``), by the same words, but without pandas."""
+of a file (``src/data/values.py``)."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -11,15 +10,13 @@ import pydantic
 from pydantic import BaseModel, Field, StrictBool, Tag
 from pydantic.json_schema import SkipJsonSchema
 
-from src.data import schema as contract
 from src.data.schema import ColumnSchema, DataSchema
+from src.data.values import MISSING_VALUES, NUMERIC, read_value
 
 Row = dict[str, Any]  # the value of each feature, None if missing
 MAX_PROBLEMS = 100
-MAX_NUMBER = 3.4028234663852886e38  # models compute in single precision
-NUMBER = re.compile(contract.NUMBER_PATTERN)
 # Of texts that are no word for a missing value, as JSON Schema has patterns.
-PRESENT = rf"^(?!\s*({'|'.join(contract.MISSING_VALUES).replace('?', '[?]')})\s*$)"
+PRESENT = rf"^(?!\s*({'|'.join(MISSING_VALUES).replace('?', '[?]')})\s*$)"
 TYPES = {"integer": int, "number": float, "category": str, "boolean": StrictBool}
 
 
@@ -81,7 +78,9 @@ def _field(name: str, column: ColumnSchema) -> Any:
     kind: Any = TYPES.get(column.type, datetime)
     options: dict[str, Any] = {"alias": name, "title": name, "examples": column.values}
     options |= {"ge": column.min, "le": column.max, "description": column.description}
-    if column.format:
+    if column.format and column.type in NUMERIC:
+        options["description"] += f" In a text, 1234.5 is {column.format}."
+    elif column.format:
         kind = Annotated[kind, pydantic.WithJsonSchema({"type": "string"})]
         options["description"] += f" A date as {column.format}."
     elif column.type == "category" and not column.max_missing:
@@ -94,41 +93,7 @@ def _field(name: str, column: ColumnSchema) -> Any:
 
 def _read(column: ColumnSchema, value: Any) -> Any:
     """Return a value as training reads it; whether it fits is for the type to say."""
-    kind, is_number = column.type, isinstance(value, int | float)
-    if isinstance(value, str):
-        value = value.strip()
-        is_none = kind != "category" and value in contract.NONE_WORDS
-        value = None if is_none or value in contract.MISSING_VALUES else value
-    if value is None or value != value:  # as NaN is
-        if not column.max_missing:
-            raise ValueError("a value is needed")
-        return None
-    if kind == "date":
-        return _date(value, column.format)
-    if kind == "boolean":
-        return contract.BOOLEANS.get(str(value).lower(), value)
-    if kind == "category":  # 3.0 is "3"
-        is_whole = isinstance(value, float) and value.is_integer()
-        return str(int(value) if is_whole else value) if is_number else value
-    if isinstance(value, str):
-        if not NUMBER.fullmatch(value):
-            raise ValueError("a number is needed")
-        value, is_number = float(value), True
-    if is_number and abs(value) > MAX_NUMBER:
-        raise ValueError(f"a number up to {MAX_NUMBER} is needed")
-    return value
-
-
-def _date(value: Any, date_format: str | None) -> Any:
-    """Return a date in UTC, without the time zone; ISO 8601 if it has no format."""
-    if isinstance(value, str):
-        iso = datetime.fromisoformat
-        value = datetime.strptime(value, date_format) if date_format else iso(value)
-    if not isinstance(value, date):
-        raise ValueError("a date is needed")
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    try:
-        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-    except OverflowError:
-        raise ValueError("a date between the years 1 and 9999 is needed") from None
+    found = read_value(value, column)
+    if found is None and not column.max_missing:
+        raise ValueError("a value is needed")
+    return found

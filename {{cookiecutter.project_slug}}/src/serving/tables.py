@@ -1,10 +1,8 @@
-"""Tables of many rows: CSV, Parquet or Arrow, in and out."""
+"""Tables of many rows: CSV, Parquet, Arrow, in and out, and Excel, in."""
 
-import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -12,15 +10,17 @@ import pyarrow.csv
 import pyarrow.parquet
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from src.data.reading import UNREADABLE, names_of, read_csv, read_excel
 from src.serving.model import Model
 from src.serving.schemas import Row, problems_of, values_of
 
 CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MEDIA_TYPES = (CSV, PARQUET, ARROW)
+ANSWERS = {**dict(zip(MEDIA_TYPES, MEDIA_TYPES)), EXCEL: CSV}  # by what is sent
 CHUNK_ROWS = 1000  # read, and predicted, at a time
-UNREADABLE = (pa.ArrowException, csv.Error, OSError, EOFError, UnicodeDecodeError)
 
 
 @dataclass
@@ -38,10 +38,7 @@ def predict(
     rows = TypeAdapter(list[row])  # type: ignore[valid-type]  # made at run time
     answers: list[Row] = []
     try:
-        names, chunks = _open(body, given)
-        if len(set(names)) < len(names):
-            raise _invalid("each column needs a name of its own")
-        for chunk in chunks:
+        for chunk in _chunks(body, given):
             answers += model.predict(values_of(rows.validate_python(chunk)))
             if len(answers) > limit:
                 break
@@ -58,23 +55,21 @@ def predict(
     return _write(answers, model.classes, wanted)
 
 
-def _open(body: bytes, media_type: str) -> tuple[Sequence[str], Iterator[list[Any]]]:
-    """Return the columns and the rows of a table; in CSV all values are text."""
+def _chunks(body: bytes, media_type: str) -> Iterator[list[Any]]:
+    """Yield the rows of a table; in CSV and Excel all values are text."""
     stream = io.BytesIO(body)
-    if media_type == CSV:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        header = text.readline()
-        text.seek(0)
-        rows = csv.DictReader(text, delimiter=max(",;\t|", key=header.count))
-        return rows.fieldnames or (), iter(lambda: list(islice(rows, CHUNK_ROWS)), [])
+    batches: Iterable[pa.RecordBatch]
     if media_type == PARQUET:
-        file = pyarrow.parquet.ParquetFile(stream)
-        names, batches = file.schema_arrow.names, file.iter_batches(CHUNK_ROWS)
+        batches = pyarrow.parquet.ParquetFile(stream).iter_batches(CHUNK_ROWS)
     else:
-        table = pa.ipc.open_stream(stream).read_all()
-        table.validate(full=True)  # a wrong offset would read what it must not
-        names, batches = table.column_names, table.to_batches(CHUNK_ROWS)
-    return names, (batch.to_pylist() for batch in batches)
+        if media_type == ARROW:
+            table = pa.ipc.open_stream(stream).read_all()
+            table.validate(full=True)  # a wrong offset would read what it must not
+        else:
+            table = (read_csv if media_type == CSV else read_excel)(body)
+        batches = table.to_batches(CHUNK_ROWS)
+    for batch in batches:
+        yield batch.rename_columns(names_of(batch.schema.names)).to_pylist()
 
 
 def _write(answers: list[Row], classes: Sequence[str], media_type: str) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pandas import DataFrame, Series, json_normalize
+from scipy.stats import entropy
 from sklearn.preprocessing import FunctionTransformer
 
 from src.data.columns import example_row, rarer_class
@@ -68,7 +69,9 @@ class ModelTrainer(ModelTrainingTemplate):
         settings, chosen = self.settings, self.settings.model
         arguments = {"task": settings.task, "seed": settings.seed, **chosen.params}
         model = ModelFactory.get_model(chosen.type, **arguments)
-        return model.after(fitted_steps(settings.features, model.imputed, model.scaled))
+        one_target = settings.task == "regression" or self.positive is not None
+        needs = model.imputed, model.scaled, one_target
+        return model.after(fitted_steps(settings.features, *needs))
 
     def train(
         self, model: BaseModel, processed_data: tuple[DataFrame, Series]
@@ -97,6 +100,13 @@ class ModelTrainer(ModelTrainingTemplate):
         """Measure the model on its own rows and, where there are folds, on those."""
         said = trained_model.predictions(data, data[self.schema.target])
         metrics: dict[str, Any] = {"train": compute_metrics(said)}
+        shares = data[self.schema.target].value_counts(normalize=True)
+        guess, found = float(entropy(shares)), metrics["train"].get("log_loss", 0)
+        if self.settings.task == "classification" and found > guess:
+            rarest = ", ".join(f"{n!r} ({s:.2%})" for n, s in shares[-3:].items())
+            advice = f"a smaller learning_rate, or to merge rare classes ({rarest})"
+            what = f"the log loss of the training rows is {found:.3g}"
+            logger.warning("%s, of guessing %.3g: try %s", what, guess, advice)
         if self.strategy.fold_scores:
             metrics["cross_validation"] = summarise(self.strategy.fold_scores)
         return metrics

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.inference import detect_type, infer_schema
+from src.data.detection import Found, detect
+from src.data.inference import infer_schema
 from src.data.schema import DataSchema
 from src.evaluation.leaks import strength
 from src.utils.config import Task
@@ -30,19 +31,32 @@ def infer(frame: pd.DataFrame, task: Task = "classification") -> DataSchema:
 
 
 @pytest.mark.parametrize(
-    "values, kind, formats",
+    "values, expected",
     [
-        (["1", "-2", "None"], "integer", []),
-        (["00501", "123"], "category", []),
-        (["yes", "NO", None], "boolean", []),
-        (["2024-01-31T10:00:00Z", "2024-02-01 10:00"], "date", []),
-        (["01/02/2024", "03/04/2024"], "date", ["%d/%m/%Y", "%m/%d/%Y"]),
+        (["1", "-2", "None"], Found("integer")),
+        (["00501", "12345"], Found("category")),
+        (["yes", "NO", None], Found("boolean")),
+        (["2024-01-31T10:00:00Z", "2024-02-01 10:00"], Found("date")),
+        (["$1,234.50", "($5)", "$.5"], Found("number", "$1,234.5")),
+        (["1.234,5 €", "-2,25 €"], Found("number", "1.234,5 €")),
+        (["1.5", "2", "-", "-"], Found("number", missing=["-"])),
     ],
 )
-def test_type_is_the_strictest_that_fits_all_values(
-    values: Any, kind: str, formats: list[str]
-) -> None:
-    assert detect_type(pd.Series(values, dtype="str")) == (kind, formats)
+def test_how_a_column_is_written_is_found(values: Any, expected: Found) -> None:
+    assert detect(pd.Series(values, dtype="str")) == expected
+
+
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        (["1.5", "2", "3", "soon"], "75 % are numbers, but not 'soon' (row 4)"),
+        (["01/02/2024", "03/04/2024"], "Could also be written as %m/%d/%Y"),
+        (["2.338", "878"], "Could also be written as 1.234,5"),
+        (["7", "007"], "Codes, as in '007'"),
+    ],
+)
+def test_what_is_doubtful_is_told(values: list[str], told: str) -> None:
+    assert told in detect(pd.Series(values, dtype="str")).check
 
 
 @pytest.mark.parametrize(

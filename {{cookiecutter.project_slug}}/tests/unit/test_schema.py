@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from src.data.columns import convert
-from src.data.schema import ColumnType, DataSchema, load_schema, write_schema
+from src.data.schema import ColumnSchema, DataSchema, load_schema, write_schema
 from src.data.validation import REPORT_NAME, find_violations, validate
 from src.utils.errors import ConfigError, DataError
 from tests.conftest import ProjectMaker
@@ -61,9 +61,9 @@ def test_schema_and_settings_must_agree_on_the_target(
             load_schema(settings.data.schema_path, settings)
 
 
-def read(values: list[Any], kind: ColumnType, date_format: str | None = None) -> Any:
-    """Return the values as the type given, missing ones as None."""
-    column = convert(pd.Series(values, dtype="object"), kind, date_format)
+def read(values: list[Any], **rules: Any) -> Any:
+    """Return the values as a column of the schema has them, missing ones as None."""
+    column = convert(pd.Series(values, dtype="object"), ColumnSchema(**rules))
     return [None if pd.isna(value) else value for value in column]
 
 
@@ -78,9 +78,15 @@ def read(values: list[Any], kind: ColumnType, date_format: str | None = None) ->
     ],
 )
 def test_values_are_read_as_the_type_or_are_missing(
-    values: list[Any], kind: ColumnType, expected: list[Any]
+    values: list[Any], kind: str, expected: list[Any]
 ) -> None:
-    assert read(values, kind) == expected
+    assert read(values, type=kind) == expected
+
+
+def test_numbers_are_read_as_their_column_writes_them() -> None:
+    texts = ["1.234,50 €", "(2)", "-3,5", "1.5", "k. A."]
+    found = read(texts, type="number", format="1.234,5 €", missing=["k. A."])
+    assert found == [1234.5, -2.0, -3.5, None, None]
 
 
 @pytest.mark.parametrize(
