@@ -164,4 +164,6 @@ def test_the_dictionary_says_what_the_schema_asks_for_and_what_the_data_hold(
         r"| 3 distinct, such as `Bo`, `Al`, `Cy` | Who \*feeds\* it. |",
         "| `kind` | category | target | `cat`, `` `x` `` | 0.0% |  |  |",
         "| `gone` | number | ignored |  | absent |  |  |",
+        "| `kind` | target |  |",
+        "| `gone` | not used |  |",
     ]

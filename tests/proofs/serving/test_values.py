@@ -83,7 +83,7 @@ def test_a_csv_file_may_look_as_excel_writes_it() -> None:
 
 
 @pytest.mark.parametrize("media_type", tables.MEDIA_TYPES)
-@pytest.mark.parametrize("body", [b"", b"\xff\xff", b"age\n", b"PAR1", b"a,a\n1,2\n"])
+@pytest.mark.parametrize("body", [b"", b"\xff\xff", b"age\n", b"PAR1"])
 def test_what_is_no_table_is_refused(media_type: str, body: bytes) -> None:
     with pytest.raises(tables.InvalidTable) as refused:
         predicted(body, media_type)

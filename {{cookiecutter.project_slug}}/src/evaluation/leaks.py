@@ -55,7 +55,7 @@ def strength(column: Column, target: Column, task: Task) -> float:
     (the predictive power score of Wetschoreck et al., 2020); 0 of too few rows."""
     rows = pd.DataFrame({"x": column, "y": target}).dropna(subset="y")
     if task == "classification":
-        rows = rows[rows.groupby("y")["y"].transform("size") >= FOLDS]
+        rows = rows[rows.groupby("y")["y"].transform("size") >= FOLDS + 2]
     rows = rows.sample(min(len(rows), MAX_ROWS), random_state=0)
     if len(rows) < MIN_ROWS or rows["y"].nunique() < 2 or rows["x"].nunique() == 0:
         return 0.0
