@@ -76,7 +76,7 @@ def test_the_environment_is_chosen_by_a_variable(
             "logging.colour: unknown key, expected one of level, format",
         ),
         ("- a", "found a list"),
-        ("a: [", "not valid YAML"),
+        ("a: [", "expected a file of YAML"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_key_found_and_expected(
@@ -97,7 +97,7 @@ def test_a_missing_key_names_the_files_it_may_stand_in(env_config: Path) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no\.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"no\.yaml: cannot be read \(No such"):
         load_settings(PIPELINE, MODEL, tmp_path / "no.yaml")
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from src.evaluation.metrics import Predictions, predict
 from src.models.artifact import estimator_of
 from src.utils.config import Task
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, reported
 
 
 class BaseModel:
@@ -76,13 +76,10 @@ class BaseModel:
         labels = y.to_numpy(dtype=object if self.task == "classification" else float)
         steps, estimator = self.pipeline[:-1], self.pipeline[-1]
         numbers = steps.fit_transform(X, labels) if len(steps) else X
-        try:
+        where = f"config/model_config.yaml: model.params: {type(estimator).__name__}"
+        what, advice = f"{where} cannot be fitted with these", "see which go together"
+        with reported((TypeError, ValueError), what, advice, ConfigError):
             estimator.fit(numbers, labels, **kwargs)
-        except (TypeError, ValueError) as error:  # it does not go with another one
-            name, problem = type(estimator).__name__, " ".join(str(error).split())
-            what = f"{name} cannot be fitted with these values: {problem}"
-            where = "config/model_config.yaml: model.params"
-            raise ConfigError(f"{where}: {what}") from error
         if hasattr(estimator, "_bin_mapper"):  # the file would tell machines apart
             estimator._bin_mapper.n_threads = 1
         if isinstance(getattr(estimator, "n_jobs", None), int):

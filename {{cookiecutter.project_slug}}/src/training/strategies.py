@@ -10,8 +10,7 @@ import joblib
 import optuna
 from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike
-from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.distributions import IntDistribution
+from optuna import distributions as drawn
 from pandas import DataFrame, Series
 from tqdm import tqdm
 
@@ -149,11 +148,9 @@ def make_strategy(settings: Settings) -> TrainingStrategy:
 def _distribution(name: str, found: dict[str, Any]) -> Any:
     """Return what a hyperparameter is drawn from: low and high, or choices."""
     whole = all(isinstance(found.get(end), int) for end in ("low", "high"))
-    kind: Any = IntDistribution if whole else FloatDistribution
+    kind: Any = drawn.IntDistribution if whole else drawn.FloatDistribution
     if "choices" in found:
-        kind = CategoricalDistribution
-    try:
+        kind = drawn.CategoricalDistribution
+    what = f"config/model_config.yaml: search.space: {name}: found {found}"
+    with reported((TypeError, ValueError), what, "expected a range", ConfigError):
         return kind(**found)
-    except (TypeError, ValueError) as error:
-        where = f"config/model_config.yaml: search.space: {name}: found {found}"
-        raise ConfigError(f"{where}; {error}") from None

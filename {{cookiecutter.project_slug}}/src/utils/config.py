@@ -15,7 +15,7 @@ import yaml
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from src.utils.errors import ConfigError
+from src.utils.errors import ConfigError, reported
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CONFIG_DIR = PROJECT_ROOT / "config"
@@ -177,13 +177,9 @@ def read_settings(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping that a YAML file holds; ConfigError if it holds none."""
-    try:
+    failures, what = (OSError, ValueError, yaml.YAMLError), f"{path}: cannot be read"
+    with reported(failures, what, "expected a file of YAML", ConfigError):
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; expected a YAML file") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not valid YAML: {problem}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: found a {type(content).__name__}, not `key: value`")
     return content

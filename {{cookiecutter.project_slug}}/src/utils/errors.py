@@ -19,12 +19,15 @@ class DataError(ProjectError):
 
 @contextmanager
 def reported(
-    failures: tuple[type[Exception], ...], what: str, advice: str
+    failures: tuple[type[Exception], ...],
+    what: str,
+    advice: str,
+    kind: type[ProjectError] = DataError,
 ) -> Iterator[None]:
-    """Turn errors of a library into a DataError, with passwords in URLs masked."""
+    """Turn errors of a library into ours, with passwords in URLs masked."""
     try:
         yield
     except failures as error:
         problem = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
         text = f"{what} ({problem}); {advice}"
-        raise DataError(re.sub(r"(://[^/@\s]*:)[^/@\s]+@", r"\1***@", text)) from None
+        raise kind(re.sub(r"(://[^/@\s]*:)[^/@\s]+@", r"\1***@", text)) from None
