@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api.types import is_datetime64_any_dtype
 
 from src.data.columns import Column, as_text
@@ -25,7 +26,7 @@ class Keys(NamedTuple):
     """What holds rows together: the number of its group for each row, or of its day (or
     number of the first column) where ``times`` are in order; None if each is alone."""
 
-    blocks: "Column | None" = None
+    blocks: NDArray[np.intp] | None = None
     times: pd.DataFrame | None = None
 
 
@@ -39,7 +40,7 @@ def row_keys(rows: pd.DataFrame, schema: DataSchema) -> Keys:
     codes, found = pd.factorize(rows[by].dt.normalize() if is_date else rows[by])
     alone = codes < 0  # without a group
     codes[alone] = np.arange(len(found), len(found) + alone.sum())
-    return Keys(pd.Series(codes, rows.index), times)
+    return Keys(codes, times)
 
 
 def split_rows(

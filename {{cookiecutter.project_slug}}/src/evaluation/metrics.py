@@ -39,24 +39,17 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> "Predictions":
         """Return the predictions for ``rows``: a mask, or positions."""
-        names = ("y_true", "y_pred", "probabilities", "blocks")
-        given = {n: of for n in names if (of := getattr(self, n)) is not None}
-        return replace(self, **{name: of[rows] for name, of in given.items()})
+        arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: array[rows] for name, array in arrays.items()})
 
 
 def predict(
-    pipeline: Any,
-    X: pd.DataFrame,
-    y: Column,
-    task: Task,
-    positive: str | None = None,
-    blocks: "Column | None" = None,
+    pipeline: Any, X: pd.DataFrame, y: Column, task: Task, positive: str | None = None
 ) -> Predictions:
     """Return what a fitted pipeline says about rows ``X`` with the target ``y``."""
     said = np.asarray(pipeline.predict(X))
-    numbers = None if blocks is None else blocks.to_numpy()
     if task == "regression":
-        return Predictions(task, y.to_numpy(np.float64), said, blocks=numbers)
+        return Predictions(task, y.to_numpy(np.float64), said)
     classes, probabilities = tuple(map(str, pipeline.classes_)), None
     if hasattr(pipeline, "predict_proba"):
         probabilities = np.asarray(pipeline.predict_proba(X), dtype=np.float64)
@@ -64,7 +57,7 @@ def predict(
         classes = classes[::-1]
         probabilities = None if probabilities is None else probabilities[:, ::-1]
     both = y.to_numpy(dtype=object), said.astype(object)
-    return Predictions(task, *both, probabilities, classes, numbers)
+    return Predictions(task, *both, probabilities, classes)
 
 
 class Metric(NamedTuple):
@@ -186,7 +179,7 @@ def measure(
             continue
         found.scores[name] = Score(value)
         if name in (PRIMARY[coded.task], *also):
-            found.samples[name] = _bootstrap(name, coded, value, settings)
+            found.samples[name] = _bootstrap(name, coded, settings)
             if not found.few:
                 ends = interval(found.samples[name], settings)
                 found.scores[name] = Score(value, *ends)
@@ -229,10 +222,8 @@ def interval(sampled: Floats, settings: Settings) -> tuple[float | None, float |
     return float(low), float(high)
 
 
-def _bootstrap(
-    name: str, coded: Predictions, value: float, settings: Settings
-) -> Floats:
-    """Return a metric, which is ``value`` of all rows, in samples of them, or of blocks
+def _bootstrap(name: str, coded: Predictions, settings: Settings) -> Floats:
+    """Return a metric in samples of all rows, or of blocks of them
     (Davison and Hinkley, "Bootstrap Methods", 1997, section 3.8); NaN if those are few.
     Of more than ``SAMPLE_ROWS`` rows so many are drawn, and the deviations scaled: the
     m out of n bootstrap (Bickel, Götze and van Zwet, "Resampling fewer than n
@@ -248,6 +239,7 @@ def _bootstrap(
     times = (np.bincount(chosen, minlength=count)[block] for chosen in drawn)
     parts = (coded.take(np.repeat(rows, often)) for often in times)
     sampled = np.array([_functions(part)[name]() for part in parts])
+    value = _functions(coded)[name]()
     return np.asarray(value + np.sqrt(size / count) * (sampled - value))
 
 
@@ -257,11 +249,9 @@ def encode(p: Predictions) -> Predictions:
     if p.task == "regression":
         return replace(p, y_true=p.y_true.astype(float), y_pred=p.y_pred.astype(float))
     unknown = {*pd.unique(p.y_true), *pd.unique(p.y_pred)} - {*p.classes}
-    classes = pd.Index([*p.classes, *sorted(unknown)], dtype=object)
-    both: Any = (p.y_true, p.y_pred)
-    y_true, y_pred = map(classes.get_indexer, both)
-    given = p.probabilities
+    classes, given = (*p.classes, *sorted(unknown)), p.probabilities
     if given is not None:
         given = np.pad(given, ((0, 0), (0, len(unknown))))
-    coded: Any = {"y_true": y_true, "y_pred": y_pred, "probabilities": given}
-    return replace(p, classes=tuple(classes), **coded)
+    position: Any = pd.Index(classes, dtype=object).get_indexer
+    both = position(p.y_true), position(p.y_pred)
+    return Predictions(p.task, *both, given, classes, p.blocks)

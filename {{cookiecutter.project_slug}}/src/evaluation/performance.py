@@ -1,5 +1,6 @@
 """How well a model predicts rows that it has not seen, on the whole and by slice."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,6 @@ from src.data.schema import ColumnType, DataSchema, load_schema
 from src.data.splitting import row_keys
 from src.evaluation import metrics
 from src.evaluation.metrics import METRICS, PRIMARY, Measurement, Predictions, Score
-from src.evaluation.metrics import measure, predict
 from src.models.artifact import Record, load_model
 from src.models.factory import ModelFactory
 from src.utils.config import Settings
@@ -144,11 +144,12 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
     target = inputs.train[schema.target]
     dummy = ModelFactory.get_model("dummy", task=settings.task, seed=settings.seed)
     dummy.fit(target.to_frame(), target)
-    positive, keys = inputs.record.get("positive_class"), row_keys(test, schema)
-    of = (test, test[schema.target], settings.task, positive, keys.blocks)
-    predictions = predict(inputs.pipeline, *of)
-    model = measure(predictions, settings, also=settings.gate.thresholds)
-    baseline = measure(predict(dummy.pipeline, *of), settings)
+    of = (test, test[schema.target], settings.task, inputs.record.get("positive_class"))
+    blocks, pipelines = row_keys(test, schema).blocks, (inputs.pipeline, dummy.pipeline)
+    said = (replace(metrics.predict(p, *of), blocks=blocks) for p in pipelines)
+    predictions, guesses = said
+    model = metrics.measure(predictions, settings, also=settings.gate.thresholds)
+    baseline = metrics.measure(guesses, settings)
     slices = []
     for column in dict.fromkeys([*schema.sensitive, *chosen]):
         if column in test.columns:
@@ -156,9 +157,9 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
             for name in names.cat.categories:
                 part = predictions.take((names == name).to_numpy())
                 few = metrics.too_few(part, settings)
-                measured = None if few else measure(part, settings)
-                found = (column, name, len(part.y_true), measured, few)
-                slices.append(SliceResult(*found))
+                measured = None if few else metrics.measure(part, settings)
+                rows = len(part.y_true)
+                slices.append(SliceResult(column, name, rows, measured, few))
     better, classes = improvement(model, baseline, settings), _classes(predictions)
     return Evaluation(predictions, model, baseline, better, classes, slices)
 

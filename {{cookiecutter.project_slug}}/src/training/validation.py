@@ -31,7 +31,7 @@ def make_folds(settings: Settings, y: Series, keys: Keys = Keys()) -> Folds:
     if keys.times is not None:
         found, needed, what = len(keys.times.drop_duplicates()), folds + 1, "moments"
     elif keys.blocks is not None:
-        found, what = keys.blocks.nunique(), "groups"
+        found, what = len(np.unique(keys.blocks)), "groups"
     if found < needed:
         problem = f"{found} training {what} are too few for training.folds {folds}"
         advice = f"expected at least {needed}, or the strategy standard"
