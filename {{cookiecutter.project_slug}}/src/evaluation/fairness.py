@@ -90,10 +90,7 @@ def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures
         y_pred=coded.y_pred,
         sensitive_features=groups.to_numpy(dtype=object),
     )
-    by_group = {
-        str(group): {**scores, "rows": int(scores["rows"])}
-        for group, scores in frame.by_group.iterrows()
-    }
+    by_group = {str(k): v for k, v in frame.by_group.to_dict("index").items()}
     gaps: Figures = {}
     for name in measures:
         order = sorted((of[name]["value"], group) for group, of in by_group.items())

@@ -59,12 +59,9 @@ class BaseModel:
 
     def with_threshold(self, threshold: float) -> Self:
         """Let this fitted model predict the positive class from a probability on."""
-        fixed = FixedThresholdClassifier(
-            FrozenEstimator(self.estimator),
-            threshold=threshold,
-            pos_label=self.positive or self.classes[1],
-            response_method="predict_proba",
-        )
+        frozen = FrozenEstimator(self.estimator)
+        label = self.positive or self.classes[1]
+        fixed = FixedThresholdClassifier(frozen, threshold=threshold, pos_label=label)
         # It learns the labels alone: what it holds is frozen.
         fixed.fit(np.zeros((len(self.classes), 1)), np.array(self.classes, object))
         self.pipeline.steps[-1] = ("model", fixed)

@@ -58,14 +58,11 @@ def _convert(pipeline: Pipeline, features: DataFrame) -> bytes:
     ]
     estimator = estimator_of(pipeline)
     classes = [str(label) for label in getattr(estimator, "classes_", [])]
+    steps = Pipeline([pipeline.steps[-2], ("model", estimator)])
+    options = {"zipmap": False} if classes else None
     # It gives protobuf a boolean for an integer.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        model = convert_sklearn(
-            Pipeline([pipeline.steps[-2], ("model", estimator)]),
-            name="model",
-            initial_types=inputs,
-            options={"zipmap": False} if classes else None,
-        )
+        model = convert_sklearn(steps, "model", inputs, options=options)
     # Else their order, and so the file, would differ from process to process.
     model.opset_import.sort(key=lambda opset: opset.domain)
     described = {"features": list(features), "classes": classes}

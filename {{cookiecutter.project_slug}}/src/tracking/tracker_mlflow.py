@@ -47,11 +47,9 @@ def connect(settings: Settings) -> tuple[mlflow.MlflowClient, str]:
     given = os.environ.get("MLFLOW_TRACKING_URI") or settings.tracking.uri
     uri = given or f"sqlite:///{home / 'mlflow.db'}"
     name = settings.tracking.experiment or settings.project.name
-    with reported(
-        FAILURES,
-        f"MLFLOW_TRACKING_URI or tracking.uri: found {uri!r}, which cannot be used",
-        "start the server, or unset it to record in a local file",
-    ):
+    what = f"MLFLOW_TRACKING_URI or tracking.uri: found {uri!r}, which cannot be used"
+    advice = "start the server, or unset it to record in a local file"
+    with reported(FAILURES, what, advice):
         home.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
@@ -65,9 +63,8 @@ def in_one_line() -> AbstractContextManager[None]:
     """Turn what MLflow does not take into a DataError."""
     what = f"the run cannot be recorded in MLflow at {mlflow.get_tracking_uri()}"
     advice = "see whether its server is up and its disk or bucket can be written to"
-    return reported(
-        FAILURES, what, f"{advice}; MLOPS_TRACKING__ENABLED=false records nothing"
-    )
+    none = "MLOPS_TRACKING__ENABLED=false records nothing"
+    return reported(FAILURES, what, f"{advice}; {none}")
 
 
 @contextmanager
