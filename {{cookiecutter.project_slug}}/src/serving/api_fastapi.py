@@ -34,13 +34,7 @@ TABLE, SENT = (
     {"content": dict.fromkeys(types, BINARY)}
     for types in (tables.MEDIA_TYPES, tables.ANSWERS)
 )
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The body is no text"},
-    401: {"description": "The API key is missing or wrong"},
-    413: {"description": "The body is too large"},
-    415: {"description": "The body is of another type"},
-    503: {"description": "No model is loaded"},
-}
+REFUSALS: Any = {status: {} for status in (400, 401, 413, 415, 503)}
 
 
 class Batcher:
@@ -171,7 +165,7 @@ def add_status(app: FastAPI, champion: Champion) -> None:
         """Say that the process is alive."""
         return {"status": "alive"}
 
-    @app.get("/ready", responses={503: REFUSALS[503]})
+    @app.get("/ready", responses={503: {}})
     async def ready() -> dict[str, str]:
         """Say that a model is loaded."""
         if app.state.draining:
