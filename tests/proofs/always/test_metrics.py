@@ -10,7 +10,7 @@ from sklearn import metrics as reference
 from src.evaluation import metrics
 from src.evaluation.metrics import (
     METRICS,
-    ONE_CLASS,
+    SAME,
     Predictions,
     Score,
     compute_metrics,
@@ -183,7 +183,7 @@ def test_what_is_not_defined_is_left_out_with_the_reason(
 ) -> None:
     p = labelled(2)
     found = measure(p.take(p.y_true == "class 01"), make_project())
-    assert found.undefined == {"roc_auc": ONE_CLASS, "average_precision": ONE_CLASS}
+    assert found.undefined == {"roc_auc": SAME, "average_precision": SAME}
     assert "accuracy" in found.scores
     constant = Predictions("regression", np.full(2, 1e9), np.array([1e9, 1e9 + 4]))
     assert "r2" not in compute_metrics(constant)

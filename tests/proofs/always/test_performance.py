@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from src.data.schema import ColumnType, DataSchema
+from src.data.splitting import Keys
+from src.evaluation import performance
 from src.evaluation.performance import MAX_SLICES, MISSING, OTHERS, Inputs
 from src.evaluation.performance import load_inputs, near_training, slice_names
 from src.utils.config import Settings
@@ -51,6 +53,18 @@ def test_the_baseline_knows_the_training_target_only(run: Evaluator) -> None:
     test = rows_of(None)
     test["y"] += 100
     assert run(None, test).baseline.scores["mae"].value == pytest.approx(100)
+
+
+def test_rows_of_few_groups_have_no_interval_beside_a_baseline_of_the_same(
+    run: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        performance, "row_keys", lambda rows, _: Keys(np.arange(len(rows)) % 9)
+    )
+    found = run(["no", "yes"])
+    assert found.model.scores["roc_auc"].low is None
+    assert found.baseline.scores["roc_auc"].low is None
+    assert found.verdict == "unclear"
 
 
 def test_a_changed_model_is_refused(

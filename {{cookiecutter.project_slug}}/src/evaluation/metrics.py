@@ -20,8 +20,7 @@ SAMPLE_ROWS = 20_000  # of a bootstrap sample, at most
 MAX_DRAWN = 8_000_000  # rows in all samples, from which on there are fewer of these
 MIN_BLOCKS = 10  # with fewer groups or days, samples of them tell little
 HEAVY_TAIL = 0.2  # of the squared error in 1 % of the rows; normal errors have 0.08
-ONE_CLASS = "all rows are of one class"
-CONSTANT_TARGET = "the target is the same in all rows"
+SAME = "the target is the same in all rows"
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def measure(
     for name, function in _functions(coded).items():
         value = float(function())
         if not np.isfinite(value):
-            found.undefined[name] = CONSTANT_TARGET if name == "r2" else ONE_CLASS
+            found.undefined[name] = SAME
             continue
         found.scores[name] = Score(value)
         if name in (PRIMARY[coded.task], *also):
