@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from src.evaluation.explanation import column_of_each_number, explain_rows
-from src.models.artifact import estimator_of
+from src.models.base import estimator_of
 from src.utils.config import Task
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import TARGET, make_frame

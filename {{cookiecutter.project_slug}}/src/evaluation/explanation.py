@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from src.evaluation.metrics import Floats
 from src.evaluation.performance import Audit, Inputs
-from src.models.artifact import estimator_of
+from src.models.base import estimator_of
 from src.utils.config import Settings
 from src.utils.visualization import bar_chart, to_svg
 

@@ -115,15 +115,6 @@ def copy_model(source: Path, target: Path) -> None:
     write_json(record_path(target), record)
 
 
-def estimator_of(pipeline: Any) -> Any:
-    """Return the estimator of a pipeline, also behind a threshold of its own."""
-    from sklearn.model_selection import FixedThresholdClassifier
-
-    step = pipeline.named_steps["model"]
-    is_fixed = isinstance(step, FixedThresholdClassifier)
-    return step.estimator.estimator if is_fixed else step
-
-
 def _read(path: Path, expected: str) -> bytes:
     """Return what is in a file if its digest is the expected one."""
     with reported((OSError,), f"{path}: cannot be read", f"{TRAIN}, or restore it"):

@@ -13,7 +13,6 @@ from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
 from src.evaluation.metrics import Predictions, predict
-from src.models.artifact import estimator_of
 from src.utils.config import Task
 from src.utils.errors import ConfigError, reported
 
@@ -92,6 +91,13 @@ class BaseModel:
     def predictions(self, X: DataFrame, y: Series) -> Predictions:
         """Return what it says about the rows ``X`` with the target ``y``."""
         return predict(self.pipeline, X, y, self.task, self.positive)
+
+
+def estimator_of(pipeline: Pipeline) -> Any:
+    """Return the estimator of a pipeline, also behind a threshold of its own."""
+    step = pipeline.named_steps["model"]
+    is_fixed = isinstance(step, FixedThresholdClassifier)
+    return step.estimator.estimator if is_fixed else step
 
 
 def _set_params(estimator: Any, params: Mapping[str, Any], seed: int) -> None:

@@ -15,7 +15,8 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from src.models.artifact import Record, estimator_of
+from src.models.artifact import Record
+from src.models.base import estimator_of
 
 # The largest difference of a probability, or of a number relative to its size.
 TOLERANCE = 1e-4
