@@ -30,7 +30,6 @@ SERVICE = [
     "src/serving/settings.py",
     "src/serving/tables.py",
     "tests/fixtures/serving.py",
-    "tests/unit/test_export.py",
     "tests/unit/test_serving.py",
     ("src/models/export_onnx.py", "src/models/export.py"),
 ]

@@ -6,7 +6,7 @@ be reviewed and committed, and used from then on::
     python scripts/data_download.py
 """
 
-from src.data.inference import infer_schema
+from scripts.infer_schema import infer_schema
 from src.data.ingestion import ingest, read_table
 from src.data.schema import load_schema, write_schema
 from src.utils.cli import config_parser, run, settings_from

@@ -23,7 +23,7 @@ from src.data.splitting import later_than
 from src.evaluation.audits import run_audits
 from src.evaluation.gate import Decision, decide
 from src.evaluation.metrics import Measurement, measure, predict
-from src.evaluation.model_card import card_path, check_owner, write_card
+from scripts.model_card import card_path, check_owner, write_card
 from src.evaluation.performance import Evaluation, Inputs, Rule
 from src.evaluation.performance import evaluate, load_inputs
 from src.evaluation.report import write_report

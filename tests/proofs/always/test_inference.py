@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from src.data.columns import to_schema_types
-from src.data.detection import detect
-from src.data.inference import infer_schema
+from scripts.detect_columns import detect
+from scripts.infer_schema import infer_schema
 from src.data.schema import ColumnSchema
 from src.data.validation import find_violations
 from src.utils.config import Task

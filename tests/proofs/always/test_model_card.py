@@ -7,8 +7,7 @@ import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import make_pipeline
 
-from scripts.model_card import check_card
-from src.evaluation.model_card import card_path, write_card
+from scripts.model_card import card_path, check_card, write_card
 from src.models.artifact import save_model
 from src.models.registry import Registry
 from src.utils.config import Settings

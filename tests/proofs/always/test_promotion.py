@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.model_card import card_path, check_owner
 from scripts import promote as command
 from scripts.promote import Outcome, promote, roll_back
 from src.data.preprocessing import preprocess
@@ -16,7 +17,6 @@ from src.data.schema import DataSchema, write_schema
 from src.evaluation import report
 from src.evaluation.gate import Decision
 from src.evaluation.performance import Rule
-from src.evaluation.model_card import card_path, check_owner
 from src.models.registry import Registry, Version
 from src.training.train import ModelTrainer, train
 from src.utils.config import ModelSettings, Settings

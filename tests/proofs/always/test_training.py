@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from src.data.columns import to_schema_types
-from src.data.inference import infer_schema
+from scripts.infer_schema import infer_schema
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema
 from src.features.transformation import fitted_steps

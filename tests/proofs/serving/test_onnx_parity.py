@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from src.data.inference import infer_schema
+from scripts.infer_schema import infer_schema
 from src.features.creation import create_features, feature_columns
 from src.features.transformation import fitted_steps
 from src.models.export import TOLERANCE, make_export

@@ -1,9 +1,8 @@
-"""From what files hold to columns of the types of the data schema, each value by itself
-(``src/data/values.py``), so that training, tests and prediction read a row alike. What
-cannot be read as its type becomes missing; validation reports it."""
+"""From what files hold to the types of the data schema, value by value, as ``values.py``
+reads them. What cannot be read becomes missing; validation reports it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,15 +11,15 @@ from pandas.api import types
 
 from src.data.schema import DataSchema
 from src.data.values import MAX_NUMBER, MISSING_VALUES, NUMBER, NUMERIC, WHOLE_FLOAT
-from src.data.values import Reading, read_or_none, text_of
+from src.data.values import Reading, date_text, read_or_none, text_of
 
 Column: TypeAlias = "pd.Series[Any]"
 
 
 def to_schema_types(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
     """Return the columns that both have, in the schema's order and as its types."""
-    both = {n: c for n, c in schema.columns.items() if n in frame.columns}
-    columns = {n: convert(frame[n], c) for n, c in both.items()}
+    both = [name for name in schema.columns if name in frame]
+    columns = {name: convert(frame[name], schema.columns[name]) for name in both}
     return pd.DataFrame(columns, frame.index)
 
 
@@ -67,10 +66,8 @@ def rarer_class(labels: Column) -> str | None:
 def written(column: Column, rules: Reading) -> Column:
     """Return typed values as text that ``convert`` reads back by the same rules."""
     if rules.type == "date":
-        text = column.map(
-            lambda date: _date_text(date, rules.format), na_action="ignore"
-        )
-        return text.astype("str")
+        shown = partial(date_text, date_format=rules.format)
+        return column.map(shown, na_action="ignore").astype("str")
     nullable: dict[str, Any] = {"integer": "Int64", "boolean": "boolean"}
     typed = column.astype(nullable.get(rules.type, column.dtype))
     if rules.type in NUMERIC and rules.format and "234,5" in rules.format:
@@ -94,11 +91,3 @@ def example_row(rows: pd.DataFrame, schema: DataSchema) -> dict[str, Any]:
         else:
             row[name] = (bool if column.type == "boolean" else str)(values.mode()[0])
     return row
-
-
-def _date_text(date: datetime, date_format: str | None) -> str:
-    if date_format is None:
-        return date.isoformat()
-    # Where strftime does not fill the year up, strptime would not read it back.
-    padded = date_format.replace("%Y", f"{date.year:04}")
-    return date.replace(tzinfo=UTC).strftime(padded)

@@ -26,9 +26,7 @@ def account(schema: DataSchema, raw: pd.DataFrame) -> dict[str, Any]:
     lines = len(raw) + int(sum(text.str.count("\n").sum() for text in texts))
     read = f"{len(raw):,} rows"
     if lines > len(raw):
-        read += (
-            f" in {lines:,} lines (values hold line breaks, or a quote is not closed)"
-        )
+        read += f" in {lines:,} lines (a value has line breaks: an open quote?)"
     unknown = [name for name in raw if name not in schema.columns]
     told = [[name, "not used", "The data schema does not name it."] for name in unknown]
     for name, column in schema.columns.items():

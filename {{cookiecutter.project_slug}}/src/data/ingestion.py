@@ -72,7 +72,8 @@ def source_name(source: str) -> str:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Return the rows of a file; columns of CSV and Excel come as text."""
-    with reported(UNREADABLE, f"{path}: cannot be read", READABLE):
+    failures = (*UNREADABLE, RuntimeError)  # as a zip file with a password raises
+    with reported(failures, f"{path}: cannot be read", READABLE):
         table = table_of(path.read_bytes())
     # Else whole numbers with gaps would be floats, which cannot tell large ones apart.
     nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}

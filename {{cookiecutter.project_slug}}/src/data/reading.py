@@ -1,6 +1,5 @@
-"""Tables as people have them, from the bytes of a file or a request to columns. Those
-of CSV and Excel come as text: a guess from ``007`` or ``1.0`` would depend on the other
-rows."""
+"""From the bytes of a file or a request to a table. Columns of CSV and Excel come as
+text: a guess from ``007`` or ``1.0`` would depend on the other rows."""
 
 import codecs
 import csv
@@ -8,6 +7,7 @@ import gzip
 import io
 import logging
 from collections.abc import Iterable
+from itertools import chain, count
 from statistics import mode
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
@@ -50,8 +50,6 @@ def table_of(content: bytes) -> pa.Table:
                 return read_excel(content)
             if len(names) != 1:
                 raise NoTable(f"a zip file of {names[:5]}, where one table is needed")
-            if archive.getinfo(names[0]).flag_bits & 1:
-                raise NoTable("a zip file with a password")
             content = archive.read(names[0])
     if content.startswith(OLD_EXCEL):
         return read_excel(content)
@@ -112,12 +110,9 @@ def names_of(header: Iterable[str]) -> list[str]:
     as pandas makes them up."""
     names: list[str] = []
     for number, given in enumerate(header):
-        name = base = given.strip() or f"Unnamed: {number}"
-        count = 0
-        while name in names:
-            count += 1
-            name = f"{base}.{count}"
-        names.append(name)
+        name = given.strip() or f"Unnamed: {number}"
+        repeated = (f"{name}.{time}" for time in count(1))
+        names.append(next(n for n in chain([name], repeated) if n not in names))
     return names
 
 

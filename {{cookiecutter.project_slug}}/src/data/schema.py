@@ -1,6 +1,6 @@
 """The data contract, ``config/data_schema.yaml``: which columns there are, and what
-they hold. It is inferred once from the data (``src/data/inference.py``), then reviewed,
-committed and used by everything that touches the data."""
+they hold. It is inferred once (``scripts/infer_schema.py``), then reviewed, committed
+and used by everything that touches the data."""
 
 from datetime import datetime
 from pathlib import Path
@@ -33,8 +33,7 @@ class ColumnSchema(Section):
     role: Literal["feature", "target", "ignored"] = "feature"
     description: str = ""
     no_leak: str = ""  # how it is known before the target that it alone predicts
-    # How dates are written, for strptime (ISO 8601 if not said), or the number 1234.5,
-    # such as "1.234,5" or "$1,234.5".
+    # Of dates, for strptime (if not ISO 8601); the number 1234.5, such as "1.234,5 €".
     format: str | None = None
     missing: list[str] = []  # what else stands for "no value"
     check: str = ""  # what is doubtful: said at every run until somebody removes it
@@ -50,10 +49,10 @@ class ColumnSchema(Section):
             raise ValueError(f"values is for type category, not {self.type}")
         if self.format is not None and self.type not in ("date", *NUMERIC):
             raise ValueError(f"format is for dates and numbers, not {self.type}")
-        if self.format and self.type in NUMERIC:
-            if not NUMBER_FORMAT.fullmatch(self.format):
-                example = "the number 1234.5 as the column has it, such as 1.234,5"
-                raise ValueError(f"format {self.format!r}: expected {example}")
+        numeric = self.format if self.type in NUMERIC else None
+        if numeric is not None and not NUMBER_FORMAT.fullmatch(numeric):
+            example = "the number 1234.5 as the column has it, such as 1.234,5"
+            raise ValueError(f"format {numeric!r}: expected {example}")
         for limit in (self.min, self.max):
             kinds = ("date",) if isinstance(limit, datetime) else NUMERIC
             if limit is not None and self.type not in kinds:

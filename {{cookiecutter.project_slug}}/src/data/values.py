@@ -19,7 +19,7 @@ WHOLE_FLOAT = r"([+-]?[0-9]+)\.0+"  # how a file has a code with missing ones be
 NUMERIC = ("integer", "number")
 MAX_NUMBER = 3.4028234663852886e38  # models compute in single precision
 # The number 1234.5 as a column has it: thousands, decimals, and what is around them.
-NUMBER_FORMAT = re.compile(r"([^\d-]*)1(\D?)234(?:([.,])5)?(\D*)")
+NUMBER_FORMAT = re.compile(r"([^\d-]*)1(\D?)234([.,])5(\D*)")
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
 # A time of day, and how far it is ahead of UTC: +02:00, +0200, +02, Z, UTC.
 ZONED = re.compile(
@@ -113,7 +113,7 @@ def _style(number_format: str | None) -> tuple[re.Pattern[str], str, str]:
     """Return the pattern of numbers in a format, and its marks."""
     example = NUMBER_FORMAT.fullmatch(number_format or "1234.5")
     assert example  # the data schema takes no other
-    before, thousands, decimal, after = example.groups(default=".")
+    before, thousands, decimal, after = example.groups()
     thousands = r"\s" if thousands.isspace() else re.escape(thousands)
     whole, rest = "[0-9]+", rf"{re.escape(decimal)}[0-9]"
     if thousands:
@@ -150,3 +150,12 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except OverflowError:
         raise ValueError("a date between the years 1 and 9999 is needed") from None
+
+
+def date_text(moment: datetime, date_format: str | None) -> str:
+    """Return a date as ``read_date`` reads it."""
+    if date_format is None:
+        return moment.isoformat()
+    # Where strftime does not fill the year up, strptime would not read it back.
+    padded = date_format.replace("%Y", f"{moment.year:04}")
+    return moment.replace(tzinfo=UTC).strftime(padded)

@@ -27,10 +27,10 @@ class FeatureColumn(NamedTuple):
 
 def feature_columns(schema: DataSchema) -> dict[str, FeatureColumn]:
     """Return the columns that features are made of, in the order of the schema."""
-    used = {name: schema.columns[name] for name in schema.features}
+    used = ((name, schema.columns[name]) for name in schema.features)
     return {
-        name: FeatureColumn(c.type, c.format, tuple(c.missing), c.max_missing > 0)
-        for name, c in used.items()
+        n: FeatureColumn(c.type, c.format, tuple(c.missing), c.max_missing > 0)
+        for n, c in used
     }
 
 

@@ -1,9 +1,11 @@
 """Transformation: from features to the numbers that an estimator takes."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from pandas import DataFrame
+from sklearn.base import clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
@@ -32,26 +34,18 @@ def fitted_steps(
         "min_frequency": settings.min_category_rows,
         "max_categories": MAX_COLUMNS,
     }
-    categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, **limits)
-    folds = KFold(5, shuffle=True, random_state=0)
-    texts = make_column_selector(dtype_exclude=np.number)
-    is_number = make_column_selector(dtype_include=np.number)
-    parts = [(numbers, is_number), (categories, few_values if one_target else texts)]
-    parts += [(TargetEncoder(cv=folds), many_values)] if one_target else []
-    transformer = make_column_transformer(*parts)
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, **limits)
+    means = TargetEncoder(cv=KFold(5, shuffle=True, random_state=0))
+    transformer = make_column_transformer(
+        (numbers, make_column_selector(dtype_include=np.number)),
+        (one_hot, partial(categories, many=False)),
+        (means if one_target else clone(one_hot), partial(categories, many=True)),
+    )
     selector = FeatureSelector(**settings.model_dump())
     return [("selection", selector), ("transformation", transformer)]
 
 
-def few_values(features: DataFrame) -> list[str]:
-    """Return the categories that become a column for each value."""
-    return [name for name in _texts(features) if name not in many_values(features)]
-
-
-def many_values(features: DataFrame) -> list[str]:
-    """Return the categories of too many values for that."""
-    return [n for n in _texts(features) if features[n].nunique() > MAX_COLUMNS]
-
-
-def _texts(features: DataFrame) -> list[str]:
-    return list(map(str, features.select_dtypes(exclude="number")))
+def categories(features: DataFrame, many: bool) -> list[str]:
+    """Return the categories of more than ``MAX_COLUMNS`` values, or those of fewer."""
+    texts = features.select_dtypes(exclude="number")
+    return [str(n) for n in texts if (texts[n].nunique() > MAX_COLUMNS) == many]

@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pandas import DataFrame, Series, json_normalize
+from pandas import DataFrame, Series, concat, json_normalize
 from scipy.stats import entropy
 from sklearn.preprocessing import FunctionTransformer
 
@@ -61,7 +61,7 @@ class ModelTrainer(ModelTrainingTemplate):
         features = create_features(self.rows, feature_columns(self.schema))
         path = self.settings.paths.data / "features" / "train.parquet"
         with atomic_path(path) as partial:
-            features.assign(**{self.schema.target: target}).to_parquet(partial)
+            concat([features, target], axis="columns").to_parquet(partial)
         return features, target
 
     def build_model(self) -> BaseModel:
@@ -101,12 +101,13 @@ class ModelTrainer(ModelTrainingTemplate):
         said = trained_model.predictions(data, data[self.schema.target])
         metrics: dict[str, Any] = {"train": compute_metrics(said)}
         shares = data[self.schema.target].value_counts(normalize=True)
-        guess, found = float(entropy(shares)), metrics["train"].get("log_loss", 0)
-        if self.settings.task == "classification" and found > guess:
-            rarest = ", ".join(f"{n!r} ({s:.2%})" for n, s in shares[-3:].items())
-            advice = f"a smaller learning_rate, or to merge rare classes ({rarest})"
-            what = f"the log loss of the training rows is {found:.3g}"
-            logger.warning("%s, of guessing %.3g: try %s", what, guess, advice)
+        guess, found = entropy(shares), metrics["train"].get("log_loss", 0)
+        if found > 1.01 * guess:
+            rare = ", ".join(f"{n!r} ({share:.2%})" for n, share in shares[-3:].items())
+            advice = f"a smaller learning_rate, or merge rare classes, such as {rare}"
+            logger.warning(
+                "log loss %.3g, by guessing %.3g: try %s", found, guess, advice
+            )
         if self.strategy.fold_scores:
             metrics["cross_validation"] = summarise(self.strategy.fold_scores)
         return metrics

@@ -1,11 +1,16 @@
-"""The pipeline from end to end: source, rows, model, report, predictions."""
+"""The pipeline from end to end: source, rows, model, report, predictions; and the
+notebooks, from top to bottom on the configured data."""
+
+import json
+from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from scripts import evaluation
 from src.data.ingestion import read_table
 from src.models.artifact import load_model
-from src.utils.config import Task
+from src.utils.config import PROJECT_ROOT, Settings, Task
 from src.utils.files import read_json
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import TARGET, train_model
@@ -33,3 +38,25 @@ def test_a_source_becomes_a_model_with_a_report_that_predicts_raw_rows(
     assert "&lt;b&gt;&amp;" in page and "<b>&" not in page  # text, not markup
     for outside in ("<script", "http://", "https://", "<link"):
         assert outside not in page.replace("http%3A//", "")  # loads nothing
+
+
+NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*/*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_runs(
+    path: Path, configured: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("data", "models", "reports"):
+        folder = getattr(configured.paths, name)
+        monkeypatch.setenv(f"MLOPS_PATHS__{name.upper()}", str(folder))
+    monkeypatch.setenv("MLOPS_DATA__SCHEMA_PATH", str(configured.data.schema_path))
+    monkeypatch.setenv("MLOPS_TRAINING__FOLDS", "2")  # to see that it runs
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.chdir(path.parent)
+    shell = InteractiveShell()
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        assert not cell.get("outputs"), "stored with output"
+        if cell["cell_type"] == "code":
+            shell.run_cell("".join(cell["source"])).raise_error()

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.detection import Found, detect
-from src.data.inference import infer_schema
+from scripts.detect_columns import Found, detect
+from scripts.infer_schema import infer_schema
 from src.data.schema import DataSchema
 from src.evaluation.leaks import strength
 from src.utils.config import Task

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from scripts import promote as command
-from scripts.model_card import check_card
+from scripts.model_card import card_path, check_card
 from scripts.promote import Outcome, promote
 from src.data.preprocessing import preprocess
 from src.evaluation import report
-from src.evaluation.model_card import card_path
 from src.models.artifact import copy_model
 from src.models.registry import Registry
 from src.training.train import train

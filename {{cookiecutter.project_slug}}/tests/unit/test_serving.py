@@ -1,4 +1,5 @@
-"""What every service has: its settings, rows, tables, the model and the champion."""
+"""What every service has: its settings, rows, tables, the export of a model, the model
+and the champion."""
 
 import io
 import socket
@@ -7,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 
-from src.data.preprocessing import preprocess
-from src.models.artifact import copy_model, load_model, load_record, record_path
+from src.data.preprocessing import load_processed, preprocess
+from src.models import export
+from src.models.artifact import (
+    copy_model,
+    load_model,
+    load_onnx,
+    load_record,
+    record_path,
+)
 from src.models.registry import Version
 from src.serving import tables
 from src.serving.champion import Champion, NoModel
@@ -20,11 +29,12 @@ from src.serving.schemas import row_model, values_of
 from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.training.train import train
 from src.utils import config
-from src.utils.config import Settings
+from src.utils.config import Settings, load_settings
 from src.utils.errors import ConfigError, ProjectError
 from src.utils.files import write_json
+from tests.conftest import ProjectMaker
 from tests.fixtures.serving import ROW, SCHEMA, served_settings
-from tests.fixtures.synthetic import bring, make_frame
+from tests.fixtures.synthetic import bring, make_frame, train_model
 
 ROWS = row_model(SCHEMA)
 CSV = tables.CSV
@@ -180,3 +190,42 @@ def test_the_champion_is_followed_and_a_damaged_one_leaves_the_old_one(
     path.write_bytes(content)
     champion.refresh()
     assert champion.loaded().version == "2"
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "random_forest": {"n_estimators": 5},
+    "hist_gradient_boosting": {"max_iter": 5},
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_an_export_is_kept_with_the_model_that_it_answers_as(
+    make_project: ProjectMaker, kind: str
+) -> None:
+    task, model = load_settings().task, {"type": kind, "params": SMALL[kind]}
+    path = train_model(make_project(task, model=model))
+
+    content, record = load_onnx(path)
+    assert record["export"]["rows"] == record["data"]["files"]["train.csv"]["rows"]
+    assert record["export"]["max_difference"] < 1e-5
+    described = onnxruntime.InferenceSession(content).get_modelmeta()
+    assert '"signed up: month"' in described.custom_metadata_map["features"]
+    labels = '["no", "yes"]' if task == "classification" else "[]"
+    assert described.custom_metadata_map["classes"] == labels
+
+
+def test_an_export_that_answers_otherwise_is_left_out_with_the_figures(
+    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, run = make_project(), export._run
+    pipeline, _ = load_model(train_model(settings))
+    rows = load_processed(settings, "train")
+
+    for wrong in (0.001, np.nan):
+        monkeypatch.setattr(export, "_run", lambda *given: run(*given) + wrong)
+        content, record = export.make_export(pipeline, rows)
+        assert content is None and record is not None
+        assert record["reason"].startswith(
+            f"on {len(rows)} rows the largest difference"
+        )

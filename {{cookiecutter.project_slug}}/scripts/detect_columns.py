@@ -1,5 +1,5 @@
-"""What a column that nobody has described holds: its type, how its values are written,
-which of them stand for a missing one, and what is doubtful."""
+"""What a column that nobody has described holds, for ``infer_schema.py``: its type, how
+its values are written, which of them stand for a missing one, and what is doubtful."""
 
 import math
 import re
@@ -15,8 +15,6 @@ from src.data.columns import Column, as_text, convert
 from src.data.schema import ColumnType
 from src.data.values import BOOLEAN_WORDS, NONE_WORDS, NUMBER, read_or_none
 
-# With fewer rows, chance alone makes values distinct, or a column equal to the target.
-MIN_ROWS_TO_JUDGE = 20
 SAMPLE = 20  # distinct values that tell which formats are worth a try
 # Leading zeros (00501), and digits too many for float64 to tell the numbers apart.
 CODE_PATTERN = r"[+-]?0[0-9]+|[0-9]{16,}"

@@ -1,7 +1,7 @@
-"""A first data schema from the data, for a person to review. It errs on the side of
-accepting the next delivery. A column that no model can learn from, or that gives the
-target away, is ignored, and says why. Rows of one customer, say, or in order of time
-are to be split accordingly."""
+"""A first data schema from the data, for a person to review: ``data_download.py`` asks
+for it once. It errs on the side of accepting the next delivery. A column that no model
+can learn from, or that gives the target away, is ignored, and says why. Rows of one
+customer, say, or in order of time are to be split accordingly."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from src.data.columns import Column, as_text, convert, rarer_class
-from src.data.detection import Found, detect
+from scripts.detect_columns import Found, detect
 from src.data.schema import ColumnSchema, ColumnType, DataSchema
 from src.data.values import NUMERIC
 from src.evaluation.leaks import MEASURES, strength, summed
