@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pandas as pd
-import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,7 +28,7 @@ from src.data.preprocessing import preprocess
 from src.data.schema import write_schema
 from src.models.artifact import load_model
 from src.models.registry import Registry
-from src.serving.tables import ARROW, CSV, PARQUET
+from src.serving.tables import ANSWERS, CSV, EXCEL, PARQUET
 from src.training.train import train
 from src.utils.config import PROJECT_ROOT, Settings
 from tests.fixtures.serving import ROW, SCHEMA
@@ -357,7 +356,7 @@ def test_every_answer_says_how_to_treat_it_and_how_it_is_called(
 def test_refusals_say_what_would_do(server: Server) -> None:
     assert "www-authenticate" in ask(server, EXAMPLES["no key"]).headers
     table = ask(server, EXAMPLES["another type of table"]).text
-    assert all(media_type in table for media_type in (CSV, PARQUET, ARROW))
+    assert all(media_type in table for media_type in (CSV, PARQUET))
 
 
 def test_without_a_champion_it_is_alive_and_the_log_says_what_to_do(
@@ -434,27 +433,22 @@ def test_every_wrong_value_is_named(client: httpx2.Client) -> None:
 def write(frame: pd.DataFrame, media_type: str) -> bytes:
     if media_type == CSV:
         return frame.to_csv(index=False).encode()
-    table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = BytesIO()
     if media_type == PARQUET:
         frame.to_parquet(sink)
     else:
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
+        frame.to_excel(sink, index=False)
     return sink.getvalue()
 
 
 def read(content: bytes, media_type: str) -> pd.DataFrame:
     if media_type == CSV:
         return pd.read_csv(BytesIO(content))
-    if media_type == PARQUET:
-        return pd.read_parquet(BytesIO(content))
-    with pa.ipc.open_stream(content) as reader:
-        return reader.read_pandas()
+    return pd.read_parquet(BytesIO(content))
 
 
-@pytest.mark.parametrize("given", [CSV, PARQUET, ARROW])
-@pytest.mark.parametrize("wanted", [None, CSV, PARQUET, ARROW])
+@pytest.mark.parametrize("given", [CSV, PARQUET, EXCEL])
+@pytest.mark.parametrize("wanted", [None, CSV, PARQUET])
 def test_a_table_is_answered_in_its_own_format_or_the_one_that_is_accepted(
     client: httpx2.Client, server: Server, given: str, wanted: str | None
 ) -> None:
@@ -463,9 +457,9 @@ def test_a_table_is_answered_in_its_own_format_or_the_one_that_is_accepted(
     headers = {"content-type": given} | ({"accept": wanted} if wanted else {})
     answer = client.post(BATCH, content=write(frame, given), headers=headers)
     assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].partition(";")[0] == (wanted or given)
+    assert answer.headers["content-type"].partition(";")[0] == (wanted or ANSWERS[given])
     assert answer.headers["x-model-version"] == "1"
-    found = read(answer.content, wanted or given)
+    found = read(answer.content, wanted or ANSWERS[given])
     shares = expected(server, frame).add_prefix("probability of ")
     pd.testing.assert_frame_equal(found[shares.columns], shares, rtol=0, atol=1e-4)
     labels = shares.idxmax(axis=1).str.removeprefix("probability of ")

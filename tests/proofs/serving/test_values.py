@@ -4,7 +4,6 @@ import io
 from datetime import datetime
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -49,7 +48,6 @@ def predicted(body: bytes, given: str = CSV, wanted: str = CSV) -> pd.DataFrame:
     read = {
         tables.CSV: lambda: pd.read_csv(io.BytesIO(answer)),
         tables.PARQUET: lambda: pd.read_parquet(io.BytesIO(answer)),
-        tables.ARROW: lambda: pa.ipc.open_stream(answer).read_pandas(),
     }
     return read[wanted]()
 
@@ -58,12 +56,7 @@ def written_as(frame: pd.DataFrame, media_type: str) -> bytes:
     if media_type == CSV:
         return frame.to_csv(index=False).encode()
     stream = io.BytesIO()
-    if media_type == tables.PARQUET:
-        frame.to_parquet(stream)
-        return stream.getvalue()
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    with pa.ipc.new_stream(stream, table.schema) as writer:
-        writer.write_table(table)
+    frame.to_parquet(stream)
     return stream.getvalue()
 
 

@@ -1,5 +1,5 @@
-"""From what files hold to the types of the data schema, value by value, as ``values.py``
-reads them. What cannot be read becomes missing; validation reports it."""
+"""From what files hold to the types of the data schema, value by value, as
+``values.py`` reads them. What cannot be read is missing; validation reports it."""
 
 from collections.abc import Sequence
 from functools import partial

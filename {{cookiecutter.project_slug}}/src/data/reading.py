@@ -124,9 +124,9 @@ def _utf8(content: bytes) -> bytes:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        start, byte = error.start, content[error.start]
-        problem = f"line {content.count(b'\n', 0, start) + 1} has the byte {byte:#04x}"
-        raise NoTable(f"it is no UTF-8: {problem}; save it as UTF-8") from None
+        line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
+        problem = f"it is no UTF-8: line {line} has the byte {byte:#04x}"
+        raise NoTable(f"{problem}; save it as UTF-8") from None
     if (at := content.find(b"\0")) >= 0:
         line = content.count(b"\n", 0, at) + 1
         raise NoTable(f"it is no text: line {line} has a NUL character")
