@@ -108,9 +108,14 @@ def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
         return _with_limits(column, found, role="target", description=text)
     if positive := rarer_class(labels):
         text += f" The positive class is {positive!r} (positive_class)."
-    spelled = Counter(map(str.casefold, classes))
-    if alike := [label for label in classes if spelled[label.casefold()] > 1]:
-        text += f" Check the spelling: {alike} are classes of their own."
+    spelled, check = Counter(map(str.casefold, classes)), ""
+    if alike := [name for name in classes if spelled[name.casefold()] > 1]:
+        check = f"The spelling: {alike} are classes of their own. "
+    if single := [name for name, rows in labels.value_counts().items() if rows == 1]:
+        check += (
+            f"One row alone is {single}: merge it with another class, or remove it."
+        )
+    label = label._replace(check=check.strip())
     return _with_limits(column, label, role="target", description=text, values=classes)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.columns import to_schema_types
 from scripts.detect_columns import detect
 from scripts.infer_schema import infer_schema
+from src.data.columns import to_schema_types
 from src.data.schema import ColumnSchema
 from src.data.validation import find_violations
 from src.utils.config import Task

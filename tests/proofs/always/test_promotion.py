@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.model_card import card_path, check_owner
 from scripts import promote as command
+from scripts.model_card import card_path, check_owner
 from scripts.promote import Outcome, promote, roll_back
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema, write_schema

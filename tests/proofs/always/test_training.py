@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.columns import to_schema_types
 from scripts.infer_schema import infer_schema
+from src.data.columns import to_schema_types
 from src.data.preprocessing import preprocess
 from src.data.schema import DataSchema
-from src.features.transformation import fitted_steps
 from src.data.splitting import Keys
+from src.features.transformation import fitted_steps
 from src.models.artifact import load_model, load_record, record_path
 from src.models.base import BaseModel
 from src.models.factory import MODEL_TYPES, ModelFactory
@@ -305,6 +305,26 @@ def test_own_data_of_any_kind_train_with_every_type(
 
     assert len(trained.predict(frame.drop(columns="outcome"))) == len(frame)
     assert trainer.evaluate(trained, rows)["train"]
+
+
+@pytest.mark.parametrize(("regularization", "diverges"), [(0, True), (1, False)])
+def test_boosting_that_diverges_on_rare_classes_says_so_and_what_to_change(
+    make_project: ProjectMaker,
+    caplog: pytest.LogCaptureFixture,
+    regularization: float,
+    diverges: bool,
+) -> None:
+    rng, y = np.random.default_rng(0), np.repeat(["a", "b"], 3000).astype(object)
+    y[:10] = [f"rare {n}" for n in range(10)]
+    frame = pd.DataFrame({"n": rng.normal(size=6000) + (y == "b"), "outcome": y})
+    params = {"max_iter": 30, "l2_regularization": regularization}
+    model = {"type": "hist_gradient_boosting", "params": params}
+    settings = make_project("classification", model=model)
+    schema = infer_schema(frame, "outcome", "own", "classification")
+    rows, trainer = to_schema_types(frame, schema), ModelTrainer(settings, schema)
+    trained = trainer.train(trainer.build_model(), trainer.preprocess(rows))
+    trainer.evaluate(trained, rows)
+    assert ("by guessing" in caplog.text and "'rare " in caplog.text) == diverges
 
 
 TRAIN = """

@@ -104,9 +104,11 @@ class ModelTrainer(ModelTrainingTemplate):
         guess, found = entropy(shares), metrics["train"].get("log_loss", 0)
         if found > 1.01 * guess:
             rare = ", ".join(f"{n!r} ({share:.2%})" for n, share in shares[-3:].items())
-            advice = f"a smaller learning_rate, or merge rare classes, such as {rare}"
+            advice = (
+                f"l2_regularization: 1, a smaller learning_rate, or to merge {rare}"
+            )
             logger.warning(
-                "log loss %.3g, by guessing %.3g: try %s", found, guess, advice
+                "log loss %.3g, %.3g by guessing: try %s", found, guess, advice
             )
         if self.strategy.fold_scores:
             metrics["cross_validation"] = summarise(self.strategy.fold_scores)

@@ -79,7 +79,7 @@ def test_columns_that_do_not_help_are_ignored_with_the_reason(
 
 def test_classes_that_differ_in_case_alone_are_told() -> None:
     told = infer(frame_with(target=["Yes", "yes", "no"] * (ROWS // 3))).columns["y"]
-    assert "['Yes', 'yes'] are classes of their own" in told.description
+    assert "['Yes', 'yes'] are classes of their own" in told.check
 
 
 @pytest.mark.parametrize(
