@@ -41,7 +41,9 @@ def as_csv() -> bytes:
         "": range(ROWS),
         "score": marked(NUMBERS, "-"),
         " score": marked(NUMBERS * 2, r"\N"),
-        "money": [f'"${n:,.2f}"' if n > 0 else f'"(${-n:,.2f})"' for n in NUMBERS - 900],
+        "money": [
+            f'"${n:,.2f}"' if n > 0 else f'"(${-n:,.2f})"' for n in NUMBERS - 900
+        ],
         "share": [f"{n / 40:.1f}%" for n in NUMBERS],
         "weight": [f"{n:.1f} kg" for n in NUMBERS],
         "code": [f"{n}.0" for n in RNG.choice([10115, 20095, 80331], ROWS)],
@@ -98,7 +100,11 @@ def as_excel() -> bytes:
     book.active.append(["number", "share", "day", "code", "member", "label"])
     kept = zip(NUMBERS.tolist(), DAYS.to_pydatetime(), LABELS.tolist(), strict=True)
     for number, day, label in kept:
-        line = [number, None if number > 1500 else number / 3, day.replace(microsecond=0)]
+        line = [
+            number,
+            None if number > 1500 else number / 3,
+            day.replace(microsecond=0),
+        ]
         book.active.append([*line, int(number) % 3, number > 1100, label])
     book.save(stream)
     return stream.getvalue()
