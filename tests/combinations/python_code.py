@@ -14,6 +14,7 @@ from tests.combinations.kinds import kind_of
 # Import name -> distribution, where the two differ.
 DISTRIBUTIONS = {
     "dotenv": "python-dotenv",
+    "python_calamine": "python-calamine",
     "pythonjsonlogger": "python-json-logger",
     "prometheus_client": "prometheus-client",
     "pydantic_core": "pydantic",  # a part of it, and pinned by it

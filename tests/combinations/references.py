@@ -28,7 +28,6 @@ UNIMPORTED = {
     "pandas-stubs": "types, read by mypy",
     "protobuf": "what skl2onnx writes with; its newest release does not do",
     "psycopg2-binary": "how an MLflow server reaches PostgreSQL",
-    "pyarrow": "how pandas reads and writes Parquet",
     "pytest-cov": "an option of pytest",
     "pytest-xdist": "an option of pytest",
     "types-pyyaml": "types, read by mypy",
