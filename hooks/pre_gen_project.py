@@ -1,8 +1,8 @@
 """Refuses answers that cannot work, all at once, before anything is written.
 
 It runs on the standard library of whatever Python runs Cookiecutter, and without a
-network. What it cannot see (a URL, the columns of a Parquet file) is checked by the
-project when it first reads its data.
+network. What it cannot see (a URL, the columns of a Parquet or an Excel file) the
+project checks when it first reads its data.
 
 A slug that could not even be a folder never becomes one: ``cookiecutter.json`` keeps
 the answer in ``__project_slug`` and has ``.refused`` rendered in its place.
@@ -42,8 +42,13 @@ SECRET = re.compile(
 )
 # These end a line, or are no characters at all, for a YAML or a TOML file.
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
-SEPARATORS = ",;\t|"  # of a CSV file, as src/data/ingestion.py of the project reads it
-TABLE = "a CSV, CSV.gz or Parquet file"
+# A CSV file is read as src/data/reading.py of the project does.
+SEPARATORS = ",;\t|"
+HEAD = 2**16  # characters that tell what separates the columns
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# Zip (also Excel), old Excel and Parquet take a library to read.
+OPAQUE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1")
+TABLE = "a CSV, Parquet or Excel file"
 TOO_OLD = """
 No project was generated. This template needs Cookiecutter 2.1 or newer, and this one
 is older. Install one that is: pip install --upgrade cookiecutter
@@ -141,24 +146,57 @@ def read_csv_header(path, compressed):
     import io
     import zlib
 
-    with gzip.open(path) if compressed else open(path, "rb") as file:
-        lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-        try:
-            first = lines.readline()
-            separator = max(
-                SEPARATORS,
-                key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])),
-            )
+    try:
+        with gzip.open(path) if compressed else open(path, "rb") as file:
+            magic = file.read(4)
+            if magic.startswith(OPAQUE):
+                return None
+            file.seek(0)
+            encoding = "utf-16" if magic.startswith(UTF_16) else "utf-8-sig"
+            lines = io.TextIOWrapper(file, encoding=encoding, newline="")
+            head = lines.read(HEAD).lstrip("\r\n")
+            tells = head[:4].lower() == "sep="  # as a file does to Excel
+            separator = head[4:5].strip("\r\n") or "," if tells else separator_of(head)
             lines.seek(0)
             rows = filter(None, csv.reader(lines, delimiter=separator))
+            if tells:
+                next(rows)
             columns, row = next(rows, None), next(rows, None)
-        except (csv.Error, zlib.error) as error:
-            raise BadData(f"{TABLE} that can be read; {error}")
+    except zlib.error as error:
+        raise BadData(f"{TABLE} that can be read; {error}")
+    except csv.Error:  # a very long text, say, which the project may read
+        return None
     if not columns:
         raise BadData(f"{TABLE} with a header line; this one is empty")
     if not row:
         raise BadData("a header line and rows below it; this file has no rows")
-    return columns
+    return names_of(columns)
+
+
+def separator_of(head):
+    """Return what divides most of the first lines into as many parts."""
+    import csv
+
+    lines = head.splitlines()[:20]
+
+    def agreement(separator):
+        widths = [len(row) for row in csv.reader(lines, delimiter=separator)] or [0]
+        width = max(widths, key=widths.count)
+        return width > 1, widths.count(width), width
+
+    return max(SEPARATORS, key=agreement)
+
+
+def names_of(header):
+    """Return names without blanks around them, others for blanks and repetitions."""
+    names, counts = {}, {}
+    for number, given in enumerate(header):
+        name = base = given.strip() or f"Unnamed: {number}"
+        while name in names:
+            counts[base] = counts.get(base, 0) + 1
+            name = f"{base}.{counts[base]}"
+        names[name] = True
+    return list(names)
 
 
 def data_problems(answers):
@@ -184,8 +222,7 @@ def data_problems(answers):
         return [("data_source", str(error))]
     if columns is None or (target and target in columns):
         return []
-    named = [column for column in columns if column]
-    listed = ", ".join(map(shown, named[:20])) + (", ..." if named[20:] else "")
+    listed = ", ".join(map(shown, columns[:20])) + (", ..." if columns[20:] else "")
     rule = f"a column of {shown(source)}: {listed}"
     if target == standard:
         rule += f" ({target!r} is the sample's; say which column of yours to predict)"

@@ -246,14 +246,31 @@ GOOD = {
     "quoted.csv": b'"a\nb","y"\n\n1,2\n',
     "UPPER.CSV": b"a,y\n1,2",
     "zipped.csv.gz": gzip.compress(b"a,y\n1,2\n"),
+    "utf16.csv": "größe,y\r\n1,2\r\n".encode("utf-16"),
+    "utf16_big_endian.csv": b"\xfe\xff" + "größe;y\n1;2\n".encode("utf-16-be"),
+    "told.csv": b"SEP=^\r\na^y\r\n1^2\r\n",
+    "told_tabs.csv": b"sep=\t\r\n\r\na\ty\r\n1\t2\r\n",
+    "told_nothing.csv": b"sep=\r\na,y\r\n1,2\r\n",
+    "blank_lines_first.csv": b"\xef\xbb\xbf\r\n\r\na|y\r\n1|2\r\n",
+    "commas_in_header.csv": b"size, weight, age;y\n1;2\n3;4\n",
+    "commas_in_numbers.csv": b"a;b;c;y\n1,5;2,5;3,5;4,5\n1,5;2,5;3,5;4,5\n",
+    "blanks.csv": "a ,\xa0y\t\n1,2\n".encode(),
+    "long.csv": b"a,y\n" + b"x" * 200_000 + b",2\n",
+    "wide.csv": b"a," * 200_000 + b"y\n" + b"1," * 200_000 + b"2\n",
+    # What takes a library to read is left to the project.
     "table.parquet": b"PAR1 what is between needs a library PAR1",
+    "table.parquet.gz": gzip.compress(b"PAR1 what is between needs a library PAR1"),
+    "book.xlsx": b"PK\x03\x04\x9c\xff\xfe",
+    "book.xls": b"\xd0\xcf\x11\xe0\x9c\xff\xfe",
+    "table.csv.zip": b"PK\x03\x04\x9c\xff\xfe",
 }
 BAD = {
     "empty.csv": (b"", "this one is empty"),
     "blank.csv": (b"\n\n", "this one is empty"),
     "header.csv": (b"a,y\n", "no rows"),
     "latin.csv": ("größe,y\n1,2\n".encode("latin-1"), "UTF-8"),
-    "book.xlsx": (b"PK\x03\x04\x9c\xff\xfe", "UTF-8"),
+    "latin_later.csv": ("a,y\nü,2\n".encode("latin-1"), "UTF-8"),
+    "told_alone.csv": (b"sep=;\n", "this one is empty"),
     "empty.csv.gz": (gzip.compress(b""), "this one is empty"),
     "cut.csv.gz": (gzip.compress(b"a,y\n1,2\n")[:-12], "that can be read"),
     "broken.csv.gz": (b"\x1f\x8b broken beyond repair", "that can be read"),
@@ -311,7 +328,16 @@ def test_a_target_that_the_data_lack_is_refused_with_the_columns(folder: Path) -
     assert "a column of a.csv: a, b ('income' is the sample's" in found["target_column"]
     (folder / "unnamed.csv").write_bytes(b",b\n1,2\n")
     found = problems(data_source="unnamed.csv")
-    assert found == {"target_column": "a column of unnamed.csv: b"}
+    assert found == {"target_column": "a column of unnamed.csv: Unnamed: 0, b"}
+
+
+def test_columns_are_named_as_the_project_names_them(folder: Path) -> None:
+    (folder / "a.csv").write_bytes(b"y,,y,y.1, ,y\n1,2,3,4,5,6\n")
+    names = ["y", "Unnamed: 1", "y.1", "y.1.1", "Unnamed: 4", "y.2"]
+    found = problems(data_source="a.csv", target_column=" ,")
+    assert found == {"target_column": f"a column of a.csv: {', '.join(names)}"}
+    for name in names:
+        assert problems(data_source="a.csv", target_column=name) == {}
 
 
 @pytest.mark.parametrize("source", ["https://example.com/a.csv", "table.parquet"])
