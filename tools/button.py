@@ -31,7 +31,7 @@ EMPTY = {
     "author_email": "empty: the owner's address at GitHub that takes no mail",
     "target_column": "empty: the sample's",
 }
-WORDING = {"data_source": "Data: the word sample, or a URL (CSV, Parquet)"}
+WORDING = {"data_source": "Data: the word sample, or a URL (CSV, Parquet, Excel)"}
 # How the choice is shown that leaves the question to another one's answer.
 LEFT_OPEN = "preset"
 
