@@ -98,7 +98,8 @@ def _ways(values: Column) -> list[Found]:
     shapes = [NUMBER_LIKE.fullmatch(value) for value in few]
     around = Counter(shape.groups("") for shape in shapes if shape)
     ways = [Found("number")]
-    for before, after in [pair for pair, _ in around.most_common(1)]:
+    is_whole = values.str.fullmatch("[+-]?[0-9]+").all()  # then all styles read it
+    for before, after in [] if is_whole else [k for k, _ in around.most_common(1)]:
         styles = ("1234.5", *STYLES) if before + after else STYLES
         ways += [Found("number", f"{before}{style}{after}") for style in styles]
     if any(DATE_LIKE.fullmatch(v) and not re.fullmatch(NUMBER, v) for v in few):
@@ -128,7 +129,8 @@ def _plain(values: Column, numbers: Column) -> tuple[Found, Column]:
 def _nearly(found: Found, text: Column, odd: "pd.Series[int]") -> str:
     """Say which values keep a column from being numbers or dates."""
     share = math.floor(1000 * (1 - odd.sum() / text.notna().sum())) / 10
-    written = f" as {found.format}" if found.format else ""
+    kind, written = found.type, f" as {found.format}" if found.format else ""
+    rule = f"type: {kind}" + (f", format: {found.format!r}" if found.format else "")
     said = []
     for value, count in odd.head(MAX_SAID).items():
         rows = np.flatnonzero(text == value) + 1
@@ -136,8 +138,8 @@ def _nearly(found: Found, text: Column, odd: "pd.Series[int]") -> str:
         said.append(f"{str(value)[:MAX_LENGTH]!r} ({where})")
     more = f" and {len(odd) - MAX_SAID} others" if len(odd) > MAX_SAID else ""
     return (
-        f"{share:g} % are {found.type}s{written}, but not {', '.join(said)}{more}: "
-        f"correct them, or list them under missing and set type: {found.type}."
+        f"{share:g} % are {kind}s{written}, but not {', '.join(said)}{more}: "
+        f"correct them, or list them under missing and set {rule}."
     )
 
 

@@ -59,7 +59,7 @@ def test_what_is_nearly_a_number_is_said_with_the_value_and_its_rows(odd: str) -
     assert once.type == often.type == "category"
     assert f"99.5 % are numbers, but not {odd!r} (row 2)" in once.check
     assert f"98.5 % are numbers, but not {odd!r} (3 rows)" in often.check
-    assert "missing and set type: number" in often.check
+    assert "list them under missing and set type: number." in often.check
 
 
 def test_marks_in_most_rows_are_said_rather_than_taken() -> None:
@@ -201,6 +201,7 @@ def excel() -> bytes:
         TEXT.replace("\n", "\r").encode(),
         TEXT.replace(",", "\t").encode(),
         TEXT.replace(",", "|").encode(),
+        b"sep=\n" + TEXT.encode(),
         b"sep=;\n" + TEXT.replace(",", ";").encode(),
         b"\n\n" + TEXT.encode(),
         TEXT.replace("a,b", " a ,b\N{NO-BREAK SPACE}").encode(),
@@ -224,6 +225,7 @@ def test_names_that_are_blank_or_repeated_are_made_up_as_pandas_does(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
+        ("a,b\n1,\0\n".encode("utf-16"), "line 2 has a NUL character"),
         (zipped("a.csv", "b.csv"), r"a zip file of \['a.csv', 'b.csv'\], where one"),
         (excel().replace(b"xl/workbook", b"xl/w0rkb00k"), "cannot be read"),
         (

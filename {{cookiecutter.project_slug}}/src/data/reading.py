@@ -7,7 +7,6 @@ import gzip
 import io
 import logging
 from collections.abc import Iterable
-from itertools import chain, count
 from statistics import mode
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
@@ -63,7 +62,7 @@ def read_csv(content: bytes) -> pa.Table:
     text = _utf8(content).lstrip(b"\r\n")
     first, _, rest = text.partition(b"\n")
     if first[:4].lower() == b"sep=":  # by which a file tells Excel
-        separator, text = first[4:5].decode(), rest
+        separator, text = first[4:5].strip(b"\r").decode() or ",", rest
     else:
         separator = _separator(text)
     if what := NO_TABLES.get(text.lstrip()[:1]):
@@ -108,18 +107,20 @@ def named(table: pa.Table) -> pa.Table:
 def names_of(header: Iterable[str]) -> list[str]:
     """Return names without blanks around them, and others for blanks and repetitions,
     as pandas makes them up."""
-    names: list[str] = []
+    names: dict[str, int] = {}  # and how often each was met
     for number, given in enumerate(header):
-        name = given.strip() or f"Unnamed: {number}"
-        repeated = (f"{name}.{time}" for time in count(1))
-        names.append(next(n for n in chain([name], repeated) if n not in names))
-    return names
+        name = base = given.strip() or f"Unnamed: {number}"
+        while name in names:
+            names[base] += 1
+            name = f"{base}.{names[base]}"
+        names[name] = 0
+    return list(names)
 
 
 def _utf8(content: bytes) -> bytes:
     """Return a text in UTF-8, without the mark that says so."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16").encode()
+        content = content.decode("utf-16").encode()
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         content.decode()

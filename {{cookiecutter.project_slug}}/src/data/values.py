@@ -76,7 +76,7 @@ def read_text(text: str, column: Reading) -> Any:
     if text in MISSING_VALUES or text in column.missing:
         return None
     if kind == "category":
-        whole = re.fullmatch(WHOLE_FLOAT, text)
+        whole = re.fullmatch(WHOLE_FLOAT, text) if text[-1] == "0" else None
         return whole[1] if whole else text
     if text in NONE_WORDS:
         return None

@@ -102,7 +102,8 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             model, headers = self.loaded(), ctx.request.headers
             given = media_type(headers)
             accepted = headers.get("accept", "")
-            wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
+            is_known = accepted in tables.MEDIA_TYPES
+            wanted = accepted if is_known else tables.ANSWERS[given]
             content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
             limit = serving.max_batch_rows
             try:
