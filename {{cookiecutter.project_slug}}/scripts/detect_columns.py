@@ -28,23 +28,35 @@ MARKS |= {"not available", "not applicable", "no data"}
 MARK_PATTERN = r"0000-00-00.*|0+|[+-]?(inf|infinity|∞|[0-9.]+e\+?[0-9]{2,3})"
 MAX_SAID, MAX_LENGTH = 5, 30  # of values that are no numbers, and of one of them
 
-STYLES = ("1,234.5", "1234,5", "1.234,5", "1 234,5", "1 234.5", "1'234.5")
+STYLES = ("1,234.5", "1234,5", "1.234,5", "1 234,5", "1 234.5", "1'234.5", "1’234.5")
 CURRENCY = r"(?:[A-Z]{0,2}[$€£¥₹₽₩₺₫₪]|USD|EUR|GBP|JPY|CHF|CNY|INR)"
 UNIT = r"(?:[$€£¥₹₽₩₺₫₪%‰°µa-zA-Z][²³/a-zA-Z]{0,7})"
 NUMBER_LIKE = re.compile(
-    rf"\(?[+-]?({CURRENCY} ?)?[+-]?[0-9][0-9., '\s]*?(\s?{UNIT})?\)?"
+    rf"\(?[+-]?({CURRENCY} ?)?[+-]?[0-9][0-9., '’\s]*?(\s?{UNIT})?\)?"
 )
 DAYS = (
     *("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d"),
     *("%Y.%m.%d", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
-    *("%d-%b-%y", "%d %b %y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%a, %d %b %Y"),
+    *("%d-%b-%y", "%d %b %y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y"),
+    *("%m-%d-%y", "%b %d %Y", "%d%b%Y", "%a, %d %b %Y"),
 )
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS: list[str | None] = [None]  # of ISO 8601
 DATE_FORMATS += [day + time for day, time in product(DAYS, TIMES)]
-DATE_FORMATS += ["%H:%M:%S", "%H:%M", "%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y"]
+DATE_FORMATS += [
+    "%H:%M:%S",
+    "%H:%M",
+    "%I:%M %p",
+    "%Y-%m",
+    "%m/%Y",
+    "%b %Y",
+    "%B %Y",
+    "%b-%y",
+]
 DATE_FORMATS += ["%d/%b/%Y:%H:%M:%S", "%a %b %d %H:%M:%S %Y", "%a %b %d %Y %H:%M:%S"]
-DATE_LIKE = re.compile(r"(?=.{5,40}$)(?=.*[0-9])\w+,?([-/.,: +]+\w+)+")
+DATE_LIKE = re.compile(
+    r"(?=.{5,40}$)(?=.*[0-9])\w+,?([-/.,: +]+\w+)+|\d+[A-Za-z]{3}\d+"
+)
 COMPACT_DATE = r"(19|20)[0-9]{6}"
 
 

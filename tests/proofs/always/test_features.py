@@ -17,10 +17,12 @@ RANDOM = np.random.default_rng(0)
 X = pd.DataFrame(RANDOM.normal(size=(ROWS, 3)), columns=list("abc"))
 
 
-def transformer_of(min_category_rows: int, imputed: bool) -> Any:
+def transformer_of(
+    min_category_rows: int, imputed: bool, one_target: bool = False
+) -> Any:
     """Return the second of the steps, unfitted."""
     chosen = FeatureSettings(min_category_rows=min_category_rows)
-    return dict(fitted_steps(chosen, imputed, scaled=False))["transformation"]
+    return dict(fitted_steps(chosen, imputed, False, one_target))["transformation"]
 
 
 def test_the_rows_given_to_the_creation_stay_as_they_are() -> None:
@@ -70,6 +72,9 @@ def test_a_category_of_many_values_does_not_make_as_many_columns() -> None:
     transformer = transformer_of(10, True).fit(pd.DataFrame({"c": values}))
 
     assert transformer.transform(pd.DataFrame({"c": values})).shape[1] == 30
+    means = transformer_of(10, True, one_target=True)
+    target = np.resize([0.0, 1.0], len(values))
+    assert means.fit_transform(pd.DataFrame({"c": values}), target).shape[1] == 1
 
 
 @pytest.mark.parametrize("columns", [["n", "m"], ["c"]])

@@ -1,6 +1,7 @@
 """Whatever trains can be served: the training file itself, sent as a table."""
 
 import io
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ def as_parquet() -> bytes:
         "day": pa.array([day.date() for day in DAYS]),
         "tags": pa.array([{"a": 1}] * ROWS),
         "bytes": pa.array([b"\xff"] * ROWS),
+        "price": pa.array([Decimal(f"{n:.2f}") for n in NUMBERS]),
+        "clock": pa.array([day.time().replace(microsecond=0) for day in DAYS]),
         "took": pa.array(pd.to_timedelta(NUMBERS, "s")),
         "kind": pa.array(RNG.choice(["a", "b"], ROWS)).dictionary_encode(),
         "label": pa.array(LABELS),
@@ -195,6 +198,8 @@ def test_the_columns_are_what_a_person_sees_in_them(tmp_path: Path) -> None:
         "large": "category",
         "when": "date",
         "day": "date",
+        "price": "number",
+        "clock": "date %H:%M:%S",
         "tags": "ignored",
         "bytes": "ignored",
         "took": "ignored",

@@ -52,12 +52,11 @@ def read_value(value: Any, column: Reading) -> Any:
     is missing; ValueError says what is needed."""
     if value is None or value != value:  # as NaN is
         return None
-    is_number = isinstance(value, int | float)
-    if is_number and column.type in NUMERIC and not column.missing:
+    if isinstance(value, int | float) and column.type in NUMERIC and not column.missing:
         return _limited(value)
     if isinstance(value, datetime) and column.type == "date":
         return in_utc(value)
-    if not is_number and not isinstance(value, str | date):
+    if isinstance(value, list | dict):
         raise ValueError(f"a {column.type} is needed")
     return read_text(text_of(value), column)
 
