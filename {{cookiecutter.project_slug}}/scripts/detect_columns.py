@@ -21,7 +21,8 @@ CODE_PATTERN = r"[+-]?0[0-9]+|[0-9]{16,}"
 # What people write for a missing number or date, in lower case.
 MARKS = set(
     r". .. ... - -- --- – — \n * na n.a. n.a n/a nan none nil null missing unknown"
-    " unspecified undefined tbd #div/0! #value! #ref! #name? #num! #null!".split()
+    " unspecified undefined tbd tba k.a. n.d. n/d #div/0! #value! #ref! #name? #num!"
+    " #null!".split()
 )
 MARKS |= {"not available", "not applicable", "no data"}
 # Also no date, 00 among decimals, infinity, and what is as good as that (DBL_MAX).
