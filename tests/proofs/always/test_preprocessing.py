@@ -304,3 +304,18 @@ def check_what_is_left(settings: Settings, whole: dict[str, set[bytes]]) -> None
     train, test = (load_processed(settings, part) for part in ("train", "test"))
     assert len(train) + len(test) == 400
     assert len(pd.concat([train, test]).drop_duplicates()) == 400
+
+
+def test_a_value_that_does_not_read_back_fails_with_its_column(
+    make_project: ProjectMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_project("classification")
+    bring(settings)
+    monkeypatch.setattr(
+        preprocessing,
+        "written",
+        lambda column, rules: column.round() if rules.type == "number" else column,
+    )
+    with pytest.raises(DataError, match=r"train.csv: columns \['income'\] do not read"):
+        preprocess(settings)
+    assert not (settings.paths.processed / "manifest.json").exists()

@@ -51,6 +51,7 @@ def make_table(rng: np.random.Generator) -> pd.DataFrame:
         "marked": any_of("-", "1.5", "2.5", "n.a."),
         "zoned": [f"{day.isoformat()}+02" for day in days],
         "ever": any_of("0001-01-01", "2024-05-01", "9999-12-31"),
+        "ancient": any_of("01/01/0001", "31/05/2024", "13/02/0987"),
         "short": days.strftime("%d-%b-%y"),
         "compact": days.strftime("%Y%m%d"),
         "float code": any_of("10115.0", "20095.0", "x"),

@@ -35,6 +35,7 @@ def test_a_source_becomes_a_model_with_a_report_that_predicts_raw_rows(
     assert report["verdict"] == "better" and report["improvement"]["low"] > 0
     assert {part["column"] for part in report["slices"]} == {"city"}
     page = (settings.paths.reports / "evaluation.html").read_text("utf-8")
+    assert "columns used: " in page  # what was read, and is not used or doubtful
     assert "&lt;b&gt;&amp;" in page and "<b>&" not in page  # text, not markup
     for outside in ("<script", "http://", "https://", "<link"):
         assert outside not in page.replace("http%3A//", "")  # loads nothing
