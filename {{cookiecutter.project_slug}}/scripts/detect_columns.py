@@ -102,7 +102,9 @@ def detect(column: Column) -> Found:
         if other.isna().sum() == len(odd)
     ]
     check = f"Could also be written as {twins[0]}: see format." if twins else ""
-    return found._replace(missing=marks, check=check)
+    if "%y" in (found.format or "") and read.max() > pd.Timestamp.now():
+        check += f" Years of two digits are read up to {read.max():%Y}: is that right?"
+    return found._replace(missing=marks, check=check.strip())
 
 
 def _ways(values: Column) -> list[Found]:

@@ -135,6 +135,11 @@ def test_dates_are_read_where_the_whole_column_agrees(
     assert (found.type, found.format, found.check) == ("date", written, "")
 
 
+def test_years_of_two_digits_that_are_in_the_future_are_said() -> None:
+    born = [f"12-Apr-{year:02}" for year in (*range(30, 69), *range(69, 99))]
+    assert "read up to 2068" in detect(pd.Series(born, dtype="str")).check
+
+
 def settings_of(folder: Path, content: bytes | str, task: Task, name: str) -> Settings:
     data = content.encode() if isinstance(content, str) else content
     (folder / name).write_bytes(data)

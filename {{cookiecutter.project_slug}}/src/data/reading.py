@@ -65,8 +65,9 @@ def read_csv(content: bytes) -> pa.Table:
         separator, text = first[4:5].strip(b"\r").decode() or ",", rest
     else:
         separator = _separator(text)
-    if what := NO_TABLES.get(text.lstrip()[:1]):
-        raise NoTable(f"it is {what}, which begins with {text.lstrip()[:30]!r}")
+    start = text[:HEAD].lstrip()[:30]
+    if what := NO_TABLES.get(start[:1]):
+        raise NoTable(f"it is {what}, which begins with {start!r}")
     options = (
         pa.csv.ReadOptions(use_threads=False, block_size=max(min(len(text), 2**30), 1)),
         pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
