@@ -44,16 +44,8 @@ DAYS = (
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS: list[str | None] = [None]  # of ISO 8601
 DATE_FORMATS += [day + time for day, time in product(DAYS, TIMES)]
-DATE_FORMATS += [
-    "%H:%M:%S",
-    "%H:%M",
-    "%I:%M %p",
-    "%Y-%m",
-    "%m/%Y",
-    "%b %Y",
-    "%B %Y",
-    "%b-%y",
-]
+DATE_FORMATS += ["%H:%M:%S", "%H:%M", "%I:%M %p"]
+DATE_FORMATS += ["%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y"]
 DATE_FORMATS += ["%d/%b/%Y:%H:%M:%S", "%a %b %d %H:%M:%S %Y", "%a %b %d %Y %H:%M:%S"]
 DATE_LIKE = re.compile(
     r"(?=.{5,40}$)(?=.*[0-9])\w+,?([-/.,: +]+\w+)+|\d+[A-Za-z]{3}\d+"

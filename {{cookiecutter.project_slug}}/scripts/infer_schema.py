@@ -84,9 +84,8 @@ def _infer_column(column: Column) -> ColumnSchema:
     counts = convert(column, Found("category")).value_counts()
     complete = len(counts) <= MAX_LISTED_VALUES and counts.min() >= MIN_ROWS_PER_VALUE
     is_listed = found.type == "category" and complete
-    schema = _with_limits(
-        column, found, values=sorted(counts.index) if is_listed else None
-    )
+    listed = sorted(counts.index) if is_listed else None
+    schema = _with_limits(column, found, values=listed)
     reason = _reason_to_ignore(column, found.type)
     return _ignored(schema, reason) if reason else schema
 
@@ -98,10 +97,8 @@ def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
     classes = sorted(labels.unique())
     problem, advice = _unsuitable(column, found, classes, task)
     if problem:
-        where = "in config/pipeline_config.yaml"
-        raise DataError(
-            f"{name}: the target {column.name!r} {problem}; {advice} {where}"
-        )
+        todo = f"{advice} in config/pipeline_config.yaml"
+        raise DataError(f"{name}: the target {column.name!r} {problem}; {todo}")
     text = "What the model predicts."
     if task == "regression":
         found = found._replace(type="integer") if found.type == "boolean" else found
@@ -112,9 +109,7 @@ def _infer_target(column: Column, name: str, task: Task) -> ColumnSchema:
     if alike := [name for name in classes if spelled[name.casefold()] > 1]:
         check = f"The spelling: {alike} are classes of their own. "
     if single := [name for name, rows in labels.value_counts().items() if rows == 1]:
-        check += (
-            f"One row alone is {single}: merge it with another class, or remove it."
-        )
+        check += f"One row alone is {single}: merge it with another, or remove it."
     label = label._replace(check=check.strip())
     return _with_limits(column, label, role="target", description=text, values=classes)
 
@@ -134,12 +129,13 @@ def _unsuitable(
         many = len(classes) > MAX_LISTED_VALUES
         if many and (is_number or len(classes) > len(present) / 2):
             return f"has {len(classes)} distinct values in {len(column)} rows", advice
-    elif not is_number and not convert(column, Found("number")).any():
-        example = present.iloc[0]
-        return f"holds values that are no numbers, such as {example!r}", advice
-    elif not is_number and found.type != "boolean":
-        said = found.check or f"holds codes, such as {present.iloc[0]!r}."
-        return f"is to be a number: {said[:-1]}", "correct the file, or " + advice
+    elif found.type == "boolean" and convert(column, Found("number")).notna().any():
+        return "", ""
+    elif not is_number:
+        said = f"is to be a number: {found.check[:-1]}"
+        if not found.check:
+            said = f"holds texts or codes, no numbers, such as {present.iloc[0]!r}"
+        return said, f"correct the file, or {advice}"
     return "", ""
 
 

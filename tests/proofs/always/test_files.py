@@ -271,8 +271,17 @@ def test_what_cannot_be_read_is_named_in_one_line(
         ),
         (lambda n: f"n{n}", "classification", "has 200 distinct values in 200 rows"),
         (lambda n: "much" if n == 3 else n, "regression", "but not 'much' .row 4."),
-        (lambda n: f"{n:05}", "regression", "holds codes, such as '00000'"),
-        (lambda n: "ab"[n % 2], "regression", "no numbers, such as 'a'; set task"),
+        (
+            lambda n: "x" if n == 3 else f'"{n},5"',
+            "regression",
+            "as 1234,5, but not 'x'",
+        ),
+        (lambda n: f"{n:05}", "regression", "no numbers, such as '00000'"),
+        (
+            lambda n: "ab"[n % 2],
+            "regression",
+            "no numbers, such as 'a'; correct the file, or set task",
+        ),
         (lambda n: "same", "classification", "there is nothing to predict"),
     ],
 )
