@@ -18,11 +18,11 @@ X = pd.DataFrame(RANDOM.normal(size=(ROWS, 3)), columns=list("abc"))
 
 
 def transformer_of(
-    min_category_rows: int, imputed: bool, one_target: bool = False
+    min_category_rows: int, imputed: bool, target: str | None = None
 ) -> Any:
     """Return the second of the steps, unfitted."""
     chosen = FeatureSettings(min_category_rows=min_category_rows)
-    return dict(fitted_steps(chosen, imputed, False, one_target))["transformation"]
+    return dict(fitted_steps(chosen, imputed, False, target))["transformation"]
 
 
 def test_the_rows_given_to_the_creation_stay_as_they_are() -> None:
@@ -72,9 +72,11 @@ def test_a_category_of_many_values_does_not_make_as_many_columns() -> None:
     transformer = transformer_of(10, True).fit(pd.DataFrame({"c": values}))
 
     assert transformer.transform(pd.DataFrame({"c": values})).shape[1] == 30
-    means = transformer_of(10, True, one_target=True)
-    target = np.resize([0.0, 1.0], len(values))
-    assert means.fit_transform(pd.DataFrame({"c": values}), target).shape[1] == 1
+    # Of a number, too, that is whole in all rows.
+    for kind, y in (("binary", [0.0, 1.0]), ("continuous", [1.0, 2.0, 30.0])):
+        means, target = transformer_of(10, True, kind), np.resize(y, len(values))
+        found = means.fit_transform(pd.DataFrame({"c": values}), target)
+        assert found.shape[1] == 1
 
 
 @pytest.mark.parametrize("columns", [["n", "m"], ["c"]])

@@ -39,7 +39,7 @@ def frame_of(target: str, rows: int = ROWS, seed: int = 3) -> pd.DataFrame:
         {
             "amount": rng.lognormal(8, 2, rows).round(2),
             "count": rng.integers(0, 40, rows),
-            STRANGE[0]: rng.choice([f"w{k}" for k in range(30)], rows),
+            STRANGE[0]: rng.choice([f"w{k}" for k in range(60)], rows),
             STRANGE[1]: rng.choice(["x", "y", "z"], rows, p=[0.6, 0.38, 0.02]),
             STRANGE[2]: rng.normal(size=rows),
             STRANGE[3]: rng.normal(size=rows),
@@ -71,7 +71,9 @@ def pipeline_of(
     """Return a pipeline as training saves it, fitted to rows."""
     columns = feature_columns(infer_schema(frame.astype("str"), "outcome", "own", task))
     model = ModelFactory.get_model(kind, task=task, **(SMALL[kind] | params))
-    model.after(fitted_steps(FeatureSettings(), model.imputed, model.scaled))
+    two = "binary" if frame["outcome"].nunique() == 2 else None
+    target = "continuous" if task == "regression" else two
+    model.after(fitted_steps(FeatureSettings(), model.imputed, model.scaled, target))
     model.fit(create_features(frame, columns), frame["outcome"])
     if threshold is not None:
         model.with_threshold(threshold)

@@ -1,7 +1,7 @@
 """Tables of many rows: CSV and Parquet, in and out, and Excel, in."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,10 +56,8 @@ def predict(
 
 def _chunks(body: bytes, media_type: str) -> Iterator[list[Any]]:
     """Yield the rows of a table; in CSV and Excel all values are text."""
-    batches: Iterable[pa.RecordBatch]
     if media_type == PARQUET:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(body))
-        batches = file.iter_batches(CHUNK_ROWS)
+        batches = pyarrow.parquet.ParquetFile(io.BytesIO(body)).iter_batches(CHUNK_ROWS)
     else:
         table = (read_csv if media_type == CSV else read_excel)(body)
         batches = table.to_batches(CHUNK_ROWS)

@@ -69,9 +69,10 @@ class ModelTrainer(ModelTrainingTemplate):
         settings, chosen = self.settings, self.settings.model
         arguments = {"task": settings.task, "seed": settings.seed, **chosen.params}
         model = ModelFactory.get_model(chosen.type, **arguments)
-        one_target = settings.task == "regression" or self.positive is not None
-        needs = model.imputed, model.scaled, one_target
-        return model.after(fitted_steps(settings.features, *needs))
+        two = self.positive and "binary"
+        target = "continuous" if settings.task == "regression" else two
+        steps = fitted_steps(settings.features, model.imputed, model.scaled, target)
+        return model.after(steps)
 
     def train(
         self, model: BaseModel, processed_data: tuple[DataFrame, Series]
