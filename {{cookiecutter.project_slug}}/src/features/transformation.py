@@ -34,20 +34,23 @@ def fitted_steps(
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, **limits)
     texts = make_column_selector(dtype_exclude=np.number)
     parts = [(numbers, make_column_selector(dtype_include=np.number))]
-    parts += [(one_hot, partial(categories, many=False) if target else texts)]
+    few = partial(categories, many=False, rare=rare)
+    parts += [(one_hot, few if target else texts)]
     if target:  # said, as numbers that are whole in all rows would be taken for classes
         folds = KFold(5, shuffle=True, random_state=0)
         means = TargetEncoder(target_type=target, cv=folds)
-        parts += [(means, partial(categories, many=True))]
+        parts += [(means, partial(categories, many=True, rare=rare))]
     selector = FeatureSelector(**settings.model_dump())
     transformer = make_column_transformer(*parts)
     return [("selection", selector), ("transformation", transformer)]
 
 
-def categories(features: DataFrame, many: bool) -> list[str]:
-    """Return the categories of more than ``MAX_COLUMNS`` values, or those of fewer. One
-    alone is among the former: its rare values would not be exported to ONNX."""
+def categories(features: DataFrame, many: bool, rare: int) -> list[str]:
+    """Return the categories of more than ``MAX_COLUMNS`` values, or those of fewer. Of
+    one alone with rarer values than ``rare``, ONNX has no columns: it is of the former.
+    """
     texts = features.select_dtypes(exclude="number")
     few = [str(name) for name in texts if texts[name].nunique() <= MAX_COLUMNS]
-    few = few if len(few) > 1 else []
+    if len(few) == 1 and texts[few[0]].value_counts().min() < rare:
+        few = []
     return [str(name) for name in texts if name not in few] if many else few
