@@ -46,9 +46,8 @@ def fitted_steps(
 
 
 def categories(features: DataFrame, many: bool, rare: int) -> list[str]:
-    """Return the categories of more than ``MAX_COLUMNS`` values, or those of fewer. Of
-    one alone with rarer values than ``rare``, ONNX has no columns: it is of the former.
-    """
+    """Return the categories of more than ``MAX_COLUMNS`` values, or those of fewer. One
+    alone with values rarer than ``rare`` is of the former, as skl2onnx needs two."""
     texts = features.select_dtypes(exclude="number")
     few = [str(name) for name in texts if texts[name].nunique() <= MAX_COLUMNS]
     if len(few) == 1 and texts[few[0]].value_counts().min() < rare:
