@@ -129,6 +129,9 @@ def _unsuitable(
         many = len(classes) > MAX_LISTED_VALUES
         if many and (is_number or len(classes) > len(present) / 2):
             return f"has {len(classes)} distinct values in {len(column)} rows", advice
+    elif zeros := [mark for mark in found.missing if not mark.strip("0")]:
+        problem = f"holds {zeros[0]!r} among numbers with decimals"
+        return problem, f"correct the file, or {advice}"
     elif found.type == "boolean" and convert(column, Found("number")).notna().any():
         return "", ""
     elif not is_number:

@@ -276,6 +276,7 @@ def test_what_cannot_be_read_is_named_in_one_line(
             "regression",
             "as 1234,5, but not 'x'",
         ),
+        (lambda n: "00" if n == 3 else f"{n}.5", "regression", "holds '00' among"),
         (lambda n: f"{n:05}", "regression", "no numbers, such as '00000'"),
         (
             lambda n: "ab"[n % 2],
