@@ -284,7 +284,7 @@ def located(commit: str) -> tuple[str, str, str]:
 def main() -> None:
     """Update the project in the current folder, or show what an update would do."""
     logging.disable()  # Cookiecutter would print a traceback of what a hook refused
-    # A terminal may lack a letter; that of a test may have no such method at all.
+    # A terminal may lack a letter. In typeshed, not every stream has this method.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if sys.argv[1:] not in (["template-update"], ["template-diff"]):
         sys.exit(
