@@ -31,6 +31,7 @@ from src.data.schema import load_schema
 from src.serving import schemas, tables
 from src.serving.champion import Champion, NoModel
 from src.serving.model import Model
+from src.serving.recording import add_labels
 from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.utils.cli import run
 from src.utils.config import PROJECT_ROOT, Settings, load_settings
@@ -90,7 +91,9 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         ) -> schemas.Predictions:
             """Predict each row."""
             model = self.loaded()
-            answers = model.predict(schemas.values_of(rows))
+            values = schemas.values_of(rows)
+            answers = model.predict(values)
+            self.champion.log.add(model.version, values, answers)
             return schemas.Predictions(
                 model_version=model.version,
                 predictions=[schemas.Prediction(**answer) for answer in answers],
@@ -99,15 +102,16 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         @bentoml.api(route="/v1/predict/batch")
         def predict_table(self, table: Path, /, ctx: bentoml.Context) -> Any:
             """Predict the rows of a table; the answer is a table of the same type."""
-            model, headers = self.loaded(), ctx.request.headers
+            model, headers, log = self.loaded(), ctx.request.headers, self.champion.log
             given = media_type(headers)
             accepted = headers.get("accept", "")
             is_known = accepted in tables.MEDIA_TYPES
             wanted = accepted if is_known else tables.ANSWERS[given]
             content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
             limit = serving.max_batch_rows
+            arguments = (given, wanted, model, Row, limit, log)
             try:
-                answer = tables.predict(content, given, wanted, model, Row, limit)
+                answer = tables.predict(content, *arguments)
             except tables.InvalidTable as error:
                 ctx.response.status_code = 400
                 problem = {"error": "invalid table", "detail": error.problems}
@@ -131,7 +135,9 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
     def document(_: Request) -> Response:
         return JSONResponse(describe(service, bool(serving.keys)))
 
-    service.mount_asgi_app(Starlette(routes=[Route("/docs.json", document)]))
+    app = Starlette(routes=[Route("/docs.json", document)])
+    add_labels(app, settings, schema, serving.max_rows)
+    service.mount_asgi_app(app)
     return service
 
 

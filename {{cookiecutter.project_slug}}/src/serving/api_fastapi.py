@@ -24,6 +24,7 @@ from src.data.schema import load_schema
 from src.serving import schemas, tables
 from src.serving.champion import Champion, NoModel
 from src.serving.middleware import Observed
+from src.serving.recording import add_labels
 from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings, load_settings
@@ -117,7 +118,9 @@ def predictions(champion: Champion) -> APIRouter:
     @router.post("/v1/predict", response_model_exclude_none=True)
     async def predict(rows: Rows) -> schemas.Predictions:
         """Predict one row, or each row of a list."""
-        version, answers = await batcher.predict(schemas.values_of(rows))
+        values = schemas.values_of(rows)
+        version, answers = await batcher.predict(values)
+        champion.log.add(version, values, answers)
         return schemas.Predictions(model_version=version, predictions=answers)
 
     @router.post(
@@ -135,11 +138,11 @@ def predictions(champion: Champion) -> APIRouter:
             raise HTTPException(415, f"Content-Type must be {expected}")
         accepted = request.headers.get("accept", "")
         wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
-        arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
+        limits = champion.row, serving.max_batch_rows, champion.log
         try:
             async with busy:
-                body = await request.body()
-                found = await run_in_threadpool(tables.predict, body, *arguments)
+                arguments = await request.body(), given, wanted, model, *limits
+                found = await run_in_threadpool(tables.predict, *arguments)
         except tables.InvalidTable as error:
             raise RequestValidationError(error.problems) from None
         return Response(found, 200, {"X-Model-Version": model.version}, wanted)
@@ -149,6 +152,7 @@ def predictions(champion: Champion) -> APIRouter:
         """Say which model answers, what it was trained on and how good it was."""
         return champion.loaded().describe()
 
+    add_labels(router, champion.settings, champion.schema, serving.max_rows)
     return router
 
 

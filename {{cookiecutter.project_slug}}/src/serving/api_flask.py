@@ -2,6 +2,7 @@
 ``config/serving_config.yaml`` says: ``python -m src.serving.api``. Any WSGI server can:
 ``gunicorn --threads 16 "src.serving.api:create_app()"``."""
 
+import atexit
 import os
 import secrets
 from functools import partial
@@ -21,7 +22,8 @@ from werkzeug.datastructures import WWWAuthenticate
 from src.data.schema import load_schema
 from src.serving import schemas, tables
 from src.serving.champion import Champion, NoModel
-from src.serving.middleware import observe
+from src.serving.middleware import content_of, observe
+from src.serving.recording import add_labels
 from src.serving.settings import ServingSettings, check_address, load_serving_settings
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings, load_settings
@@ -41,6 +43,7 @@ def create_app(
     schema = load_schema(settings.data.schema_path, settings)
     champion = Champion(settings, serving, schema, schemas.row_model(schema))
     champion.start()
+    atexit.register(champion.stop)
     rows = schemas.body_type(champion.row, serving.max_rows)
     body: TypeAdapter[Any] = TypeAdapter(rows)
     app = Flask(__name__)
@@ -95,7 +98,9 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
     def predict() -> ResponseReturnValue:
         model = champion.loaded()
         content = content_of("application/json")
-        answers = model.predict(schemas.values_of(body.validate_json(content)))
+        values = schemas.values_of(body.validate_json(content))
+        answers = model.predict(values)
+        champion.log.add(model.version, values, answers)
         return {"model_version": model.version, "predictions": answers}
 
     @protected.post("/v1/predict/batch")
@@ -107,8 +112,8 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:
-            arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
-            answer = tables.predict(content, *arguments)
+            limits = champion.row, serving.max_batch_rows, champion.log
+            answer = tables.predict(content, given, wanted, model, *limits)
         finally:
             busy.release()
         headers = {"Content-Type": wanted, "X-Model-Version": model.version}
@@ -118,19 +123,8 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
     def model() -> ResponseReturnValue:
         return champion.loaded().describe()
 
+    add_labels(protected, champion.settings, champion.schema, serving.max_rows)
     return protected
-
-
-def content_of(*media_types: str) -> bytes:
-    """Return the body; 415 if it is of another type, 413 if it is too large."""
-    if request.mimetype not in media_types:
-        needed = f"Content-Type must be {' or '.join(media_types)}."
-        raise exceptions.UnsupportedMediaType(needed)
-    content = request.get_data()
-    # A body whose length was not said is cut at the limit, which none may reach.
-    if request.content_length is None and len(content) == request.max_content_length:
-        raise exceptions.RequestEntityTooLarge
-    return content
 
 
 def add_status(app: Flask, champion: Champion, document: dict[str, Any]) -> None:

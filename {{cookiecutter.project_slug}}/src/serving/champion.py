@@ -14,6 +14,7 @@ from src.data.schema import DataSchema
 from src.models.artifact import load_record
 from src.models.registry import Registry
 from src.serving.model import Model
+from src.serving.recording import PredictionLog
 from src.serving.settings import ServingSettings
 from src.utils.config import Settings
 from src.utils.errors import DataError
@@ -40,10 +41,14 @@ class Champion:
     schema: DataSchema
     row: type[BaseModel]
     model: Model | None = None
+    log: PredictionLog = field(init=False)
     _registry: Registry | None = None
     _problem: str = ""
     _looked: Event = field(default_factory=Event)
     _stopped: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self.log = PredictionLog(self.settings, self.schema)
 
     def loaded(self) -> Model:
         """Return the model that answers; ``NoModel`` if there is none."""
@@ -54,12 +59,14 @@ class Champion:
     def start(self) -> None:
         """Follow from now on; returns when a model is loaded, or it takes long."""
         Thread(target=self._follow, name="champion", daemon=True).start()
+        self.log.start()
         self._looked.wait(START_SECONDS)
         gc.freeze()  # collections then skip what was imported, which takes 100 ms
 
     def stop(self) -> None:
         """End the following; the model stays."""
         self._stopped.set()
+        self.log.close()
 
     def refresh(self) -> None:
         """Load the champion if it is another one; if that fails, the old one stays."""

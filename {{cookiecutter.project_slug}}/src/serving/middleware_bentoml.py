@@ -2,16 +2,20 @@
 
 import logging
 import os
+import re
 import secrets
 import signal
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from threading import Event, Timer
 from types import FrameType
+from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.utils.logging import REQUEST_ID
 
 # Read as bentoml is imported: nothing is told to anybody, unless somebody wants to.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
@@ -23,6 +27,8 @@ SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 ]
+# One that a proxy has given is kept, if it can stand in a log line and a header.
+ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 JSON = "application/json"
 draining = Event()
 
@@ -75,10 +81,12 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
 
+        headers = [*SECURITY_HEADERS]
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 last = [(b"connection", b"close")] if draining.is_set() else []
-                message["headers"] = [*message["headers"], *SECURITY_HEADERS, *last]
+                message["headers"] = [*message["headers"], *headers, *last]
             await send(message)
 
         # BentoML takes requests to an API by POST alone; GET is for probes and pages.
@@ -86,11 +94,14 @@ class Guard:
             await self.app(scope, receive, send_with_headers)
             return
         request = Request(scope, receive)
+        named = request.headers.get("x-request-id", "")
+        REQUEST_ID.set(named if ACCEPTED_ID.fullmatch(named) else uuid4().hex)
+        headers.append((b"x-request-id", REQUEST_ID.get().encode()))
         given = request.headers.get("x-api-key", "").encode()
         # Each one is compared, and to its end: the time must not tell how much fits.
         if self.keys and not sum(secrets.compare_digest(given, k) for k in self.keys):
-            headers = {"WWW-Authenticate": "APIKey"}
-            refusal = JSONResponse({"error": "Not authenticated"}, 401, headers)
+            how = {"WWW-Authenticate": "APIKey"}
+            refusal = JSONResponse({"error": "Not authenticated"}, 401, how)
             await refusal(scope, receive, send_with_headers)
             return
         taken = self.media_types.get(scope["path"], [JSON])

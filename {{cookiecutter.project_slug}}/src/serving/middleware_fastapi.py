@@ -9,6 +9,8 @@ from prometheus_client import Histogram
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src.utils.logging import REQUEST_ID
+
 # One that a proxy has given is kept, if it can stand in a log line and a header.
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # See https://owasp.org/www-project-secure-headers/ for what each one prevents.
@@ -43,6 +45,7 @@ class Observed:
         given = next((v for k, v in scope["headers"] if k == b"x-request-id"), b"")
         if not ACCEPTED_ID.fullmatch(given):
             given = uuid4().hex.encode()
+        REQUEST_ID.set(given.decode())
         headers = [(b"x-request-id", given), *SECURITY_HEADERS]
         if scope["app"].state.draining:
             headers.append((b"connection", b"close"))

@@ -1,4 +1,4 @@
-"""What happens around every request: identifier, log, metrics, headers."""
+"""What happens around every request: identifier, log, metrics, headers, its body."""
 
 import json
 import re
@@ -8,6 +8,9 @@ from uuid import uuid4
 
 from flask import Flask, Response, g, request
 from prometheus_client import Histogram
+from werkzeug import exceptions
+
+from src.utils.logging import REQUEST_ID
 
 # One that a proxy has given is kept, if it can stand in a log line and a header.
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -33,7 +36,7 @@ def observe(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if ACCEPTED_ID.fullmatch(given) else uuid4().hex
+        REQUEST_ID.set(given if ACCEPTED_ID.fullmatch(given) else uuid4().hex)
         g.start = time.perf_counter()
 
     @app.after_request
@@ -43,10 +46,10 @@ def observe(app: Flask) -> None:
         route = request.url_rule.rule if request.url_rule else "other"
         REQUESTS.labels(route, response.status_code).observe(seconds)
         response.headers.update(SECURITY_HEADERS)
-        response.headers["X-Request-ID"] = g.request_id
+        response.headers["X-Request-ID"] = REQUEST_ID.get()
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request_id": g.request_id,
+            "request_id": REQUEST_ID.get(),
             "method": request.method,
             "path": route,
             "status": response.status_code,
@@ -54,3 +57,15 @@ def observe(app: Flask) -> None:
         }
         print(json.dumps(line), flush=True)
         return response
+
+
+def content_of(*media_types: str) -> bytes:
+    """Return the body; 415 if it is of another type, 413 if it is too large."""
+    if request.mimetype not in media_types:
+        needed = f"Content-Type must be {' or '.join(media_types)}."
+        raise exceptions.UnsupportedMediaType(needed)
+    content = request.get_data()
+    # A body whose length was not said is cut at the limit, which none may reach.
+    if request.content_length is None and len(content) == request.max_content_length:
+        raise exceptions.RequestEntityTooLarge
+    return content

@@ -42,7 +42,7 @@ def row_model(schema: DataSchema) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     hidden = Annotated[Any, SkipJsonSchema()]
     for number, (name, column) in enumerate(schema.columns.items()):
-        unused = hidden, Field(default=None, alias=name, exclude=True)
+        unused = hidden, Field(default=None, alias=name)
         field = _field(name, column) if column.role == "feature" else unused
         # Names of columns need not be names of Python: they are aliases.
         fields[f"column_{number}"] = field

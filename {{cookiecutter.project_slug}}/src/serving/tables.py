@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from src.data.reading import UNREADABLE, names_of, read_csv, read_excel
 from src.serving.model import Model
+from src.serving.recording import PredictionLog
 from src.serving.schemas import Row, problems_of, values_of
 
 CSV = "text/csv"
@@ -30,7 +31,13 @@ class InvalidTable(ValueError):
 
 
 def predict(
-    body: bytes, given: str, wanted: str, model: Model, row: type[BaseModel], limit: int
+    body: bytes,
+    given: str,
+    wanted: str,
+    model: Model,
+    row: type[BaseModel],
+    limit: int,
+    log: PredictionLog | None = None,
 ) -> bytes:
     """Answer a table in the format ``given`` with one in the format ``wanted``;
     InvalidTable if it is none, or has no rows, more than ``limit``, or wrong values."""
@@ -38,7 +45,11 @@ def predict(
     answers: list[Row] = []
     try:
         for chunk in _chunks(body, given):
-            answers += model.predict(values_of(rows.validate_python(chunk)))
+            values = values_of(rows.validate_python(chunk))
+            found = model.predict(values)
+            if log:
+                log.add(model.version, values, found, len(answers))
+            answers += found
             if len(answers) > limit:
                 break
     except ValidationError as error:

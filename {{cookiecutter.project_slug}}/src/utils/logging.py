@@ -1,11 +1,13 @@
 """Logging for every command: readable lines for people, JSON lines for machines."""
 
 import logging
+from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
 from src.utils.config import LoggingSettings
 
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")  # of the service
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}
 
 

@@ -1,0 +1,134 @@
+"""Whether what the service is asked, and what it answers, is distributed as the test
+rows were: one check for each column and each way in which it can change."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from pandas import DataFrame, Series, crosstab
+from scipy import stats
+
+from src.data.columns import Column
+from src.data.schema import DataSchema
+from src.data.values import NUMERIC
+from src.evaluation.metrics import Predictions
+from src.monitoring.settings import AlarmSettings
+
+MIN_EXPECTED = 5  # rows of a category in the smaller part; rarer ones are one
+
+
+class Check(NamedTuple):
+    """What was compared, how large the change is, and by what chance it would be so
+    large if nothing had changed."""
+
+    check: str
+    column: str
+    reference: str
+    window: str
+    effect: float  # a share of the rows, or of the score
+    limit: float  # which smaller effects do not alarm
+    p_value: float
+    alarm: bool = False
+
+
+def check_features(
+    reference: DataFrame, window: DataFrame, schema: DataSchema, limits: AlarmSettings
+) -> Iterator[Check]:
+    """Yield the checks of the columns that both have. Dates move on by themselves: only
+    whether they are missing is checked."""
+    for name in reference.columns.intersection(window.columns):
+        kind, (old, new) = schema.columns[name].type, (reference[name], window[name])
+        yield _shares("missing", name, old.isna(), new.isna(), limits)
+        old, new = old.dropna(), new.dropna()
+        if old.empty or new.empty:
+            continue
+        if kind == "category":
+            once = ~old.duplicated(keep=False)
+            yield _shares("new values", name, once, ~new.isin(old), limits)
+        if kind in NUMERIC:
+            beyond = ~new.between(old.min(), old.max())
+            yield _shares("out of range", name, old != old, beyond, limits)
+            yield numbers("drift", name, old, new, limits)
+        elif kind != "date":
+            yield categories("drift", name, old, new, limits)
+
+
+def check_predictions(
+    reference: Predictions, window: Predictions, limits: AlarmSettings
+) -> Iterator[Check]:
+    """Yield the checks of what was predicted, and of two classes how probable."""
+    old, new = Series(reference.y_pred), Series(window.y_pred)
+    name = "prediction"
+    if reference.task == "regression":
+        yield numbers("prediction drift", name, old, new, limits)
+        return
+    yield categories("prediction drift", name, old, new, limits)
+    if len(reference.classes) == 2 and reference.probabilities is not None:
+        assert window.probabilities is not None
+        both = (Series(p[:, 1]) for p in (reference.probabilities, window.probabilities))
+        name = f"probability of {reference.classes[1]}"
+        yield numbers("prediction drift", name, *both, limits)
+
+
+def numbers(
+    check: str, name: str, old: Column, new: Column, limits: AlarmSettings
+) -> Check:
+    """Compare numbers by the Kolmogorov-Smirnov test, whose statistic is the share of
+    rows by which the distributions are apart at most."""
+    found: Any = stats.ks_2samp(old, new, method="asymp")
+    shown = [f"median {part.median():.4g}" for part in (old, new)]
+    return Check(
+        check, name, *shown, float(found.statistic), limits.min_share, float(found.pvalue)
+    )
+
+
+def categories(
+    check: str, name: str, old: Column, new: Column, limits: AlarmSettings
+) -> Check:
+    """Compare categories by the chi-squared test of two samples; the effect is the
+    share of rows that would have to be of another category (total variation)."""
+    both = Series([*old, *new], dtype=object)
+    counts = both.value_counts()
+    expected = counts * min(len(old), len(new)) / len(both)
+    kept = both.where(both.map(expected) >= MIN_EXPECTED, "(others)")
+    is_new = np.arange(len(both)) >= len(old)
+    table = crosstab(is_new, kept)
+    shares = table.div(table.sum(axis="columns"), axis="index")
+    moved = shares.loc[True] - shares.loc[False]
+    p_value = 1.0
+    if table.shape[1] > 1:
+        p_value = float(stats.chi2_contingency(table, correction=False).pvalue)
+    most = moved.abs().idxmax()
+    shown = [f"{shares.loc[part, most]:.1%} {most}" for part in (False, True)]
+    effect = float(moved.abs().sum() / 2)
+    return Check(check, name, *shown, effect, limits.min_share, p_value)
+
+
+def _shares(
+    check: str, name: str, old: Column, new: Column, limits: AlarmSettings
+) -> Check:
+    """Check whether something happens in a larger share of the rows (Fisher's exact
+    test). New values are held against those that the reference has once: as many are
+    to be expected (Good, "The population frequencies of species", 1953)."""
+    table = [[new.sum(), (~new).sum()], [old.sum(), (~old).sum()]]
+    p_value = float(stats.fisher_exact(table, alternative="greater").pvalue)
+    rates = old.mean(), new.mean()
+    shown = [f"{rate:.1%}" for rate in rates]
+    effect = max(0.0, float(rates[1] - rates[0]))
+    return Check(check, name, *shown, effect, limits.min_share, p_value)
+
+
+def decide(checks: list[Check], rate: float) -> list[Check]:
+    """Return the checks with those that alarm, so that a window without any change has
+    one at most at this rate (Holm, "A simple sequentially rejective multiple test
+    procedure", 1979), and no change that is too small to matter does."""
+    order = sorted(range(len(checks)), key=lambda number: checks[number].p_value)
+    sure: set[int] = set()
+    for rank, number in enumerate(order):
+        if checks[number].p_value > rate / (len(checks) - rank):
+            break
+        sure.add(number)
+    return [
+        check._replace(alarm=number in sure and check.effect >= check.limit)
+        for number, check in enumerate(checks)
+    ]

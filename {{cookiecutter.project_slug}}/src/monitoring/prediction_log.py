@@ -1,0 +1,175 @@
+"""What the service was asked and what it answered, in Parquet files that a thread
+writes: ``data/predictions/<day>/<time>-<random>.parquet``."""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Thread
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet
+from prometheus_client import Counter
+
+from src.data.schema import DataSchema
+from src.data.values import text_of
+from src.monitoring.settings import MonitoringSettings, load_monitoring_settings
+from src.utils.config import Settings
+from src.utils.files import atomic_path
+from src.utils.logging import REQUEST_ID
+
+END_SECONDS = 10.0  # the process ends after this, even if the disk is slow
+ARROW_TYPES = {"category": pa.string(), "boolean": pa.bool_(), "date": pa.timestamp("us")}
+WRITTEN = Counter("prediction_log_rows", "Predicted rows that were written down.")
+DROPPED = Counter("prediction_log_dropped_rows", "Predicted rows that were not.")
+
+logger = logging.getLogger(__name__)
+
+
+class Entry(NamedTuple):
+    """Rows of one request, the first of which has this number, and their answers."""
+
+    request_id: str
+    time: datetime
+    version: str
+    rows: Sequence[dict[str, Any]]
+    answers: Sequence[dict[str, Any]]
+    first: int
+
+
+class PredictionLog:
+    """Keeps predictions without making anybody wait: they wait themselves, in a queue,
+    for a thread to write them; what finds it full is dropped, and counted."""
+
+    def __init__(self, settings: Settings, schema: DataSchema) -> None:
+        self.settings = load_monitoring_settings(settings, schema)
+        self.folder = settings.paths.data / "predictions"
+        self.columns = log_schema(schema, self.settings)
+        self._queue: Queue[Entry | None] = Queue(self.settings.log.queue_requests)
+        self._thread = Thread(target=self._run, name="prediction log", daemon=True)
+        self._problem = ""
+
+    def start(self) -> None:
+        """Write what is added from now on."""
+        self._thread.start()
+
+    def add(
+        self,
+        version: str,
+        rows: Sequence[dict[str, Any]],
+        answers: Sequence[dict[str, Any]],
+        first: int = 0,
+    ) -> None:
+        """Keep the answers of a model to rows of the present request."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        try:
+            entry = Entry(REQUEST_ID.get(), now, version, rows, answers, first)
+            self._queue.put_nowait(entry)
+        except Full:
+            DROPPED.inc(len(rows))
+
+    def close(self) -> None:
+        """Write what is waiting, and end."""
+        if self._thread.is_alive():
+            with suppress(Full):
+                self._queue.put(None, timeout=END_SECONDS)
+                self._thread.join(END_SECONDS)
+
+    def _run(self) -> None:
+        """Write one file after the other until the end."""
+        is_going = True
+        while is_going:
+            entries, rows = [], 0
+            end = time.monotonic() + self.settings.log.part_seconds
+            while rows < self.settings.log.part_rows:
+                try:
+                    entry = self._queue.get(timeout=max(0, end - time.monotonic()))
+                except Empty:
+                    break
+                if entry is None:
+                    is_going = False
+                    break
+                entries.append(entry)
+                rows += len(entry.rows)
+            if entries:
+                self._write(entries, rows)
+
+    def _write(self, entries: Sequence[Entry], rows: int) -> None:
+        """Write entries to a file of their own, and delete files that are too old."""
+        try:
+            lines = [line for entry in entries for line in self._lines(entry)]
+            write_part(pa.Table.from_pylist(lines, self.columns), self.folder)
+            forget(self.folder, self.settings.log.retention_days)
+            WRITTEN.inc(rows)
+            self._problem = ""
+        except Exception as error:  # whatever it is, the service is to go on
+            DROPPED.inc(rows)
+            problem = f"{type(error).__name__}: {error}"
+            if problem != self._problem:  # it is tried again and again, and said once
+                logger.error("predictions are not written down: %s", problem)
+            self._problem = problem
+
+    def _lines(self, entry: Entry) -> Iterator[dict[str, Any]]:
+        """Yield the rows of an entry as ``log_schema`` has them."""
+        key, fields = self.settings.labels.key, self.columns.field("features").type
+        for number, (row, answer) in enumerate(zip(entry.rows, entry.answers)):
+            told = row.get(key) if key else None
+            features = {name: row[name] for name in fields.names}
+            for name, value in features.items():
+                if type(value) is int:  # Arrow takes none that no float64 equals
+                    features[name] = float(value)
+            yield {
+                "request_id": entry.request_id,
+                "row": entry.first + number,
+                "key": None if told is None else text_of(told),
+                "time": entry.time,
+                "model_version": entry.version,
+                "features": features,
+                "prediction": answer["prediction"],
+                "probabilities": answer.get("probabilities"),
+            }
+
+
+def log_schema(schema: DataSchema, settings: MonitoringSettings) -> pa.Schema:
+    """Return the columns of the prediction log; those of the data are in ``features``,
+    so that they can have any name."""
+    kept = (name for name in schema.features if name not in settings.log.personal)
+    features = [
+        (name, ARROW_TYPES.get(schema.columns[name].type, pa.float64()))
+        for name in kept
+    ]
+    is_class = schema.columns[schema.target].type == "category"
+    fields: list[tuple[str, pa.DataType]] = [
+        ("request_id", pa.string()),
+        ("row", pa.int64()),
+        ("key", pa.string()),
+        ("time", pa.timestamp("us")),
+        ("model_version", pa.string()),
+        ("features", pa.struct(features)),
+        ("prediction", pa.string() if is_class else pa.float64()),
+        ("probabilities", pa.map_(pa.string(), pa.float64())),
+    ]
+    return pa.schema(fields)
+
+
+def write_part(table: pa.Table, folder: Path) -> Path:
+    """Write a table to a file of its own in the folder of today."""
+    now = datetime.now(UTC)
+    path = folder / f"{now:%Y-%m-%d}" / f"{now:%H%M%S}-{uuid4().hex[:8]}.parquet"
+    with atomic_path(path) as partial:
+        pa.parquet.write_table(table, partial)
+    return path
+
+
+def forget(folder: Path, days: int) -> None:
+    """Delete the folders of days that are further back."""
+    last = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
+    for old in folder.glob("????-??-??"):
+        if old.name < last:
+            shutil.rmtree(old, ignore_errors=True)  # another process may do the same

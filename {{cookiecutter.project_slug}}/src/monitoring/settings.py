@@ -1,0 +1,59 @@
+"""Typed settings of the monitoring: a variable ``MONITORING_<SECTION>__<KEY>`` wins
+over the file ``.env``, which wins over ``config/monitoring_config.yaml``."""
+
+from pydantic import Field
+
+from src.data.schema import DataSchema
+from src.utils import config
+from src.utils.errors import ConfigError
+
+CONFIG_NAME = "monitoring_config.yaml"
+
+
+class LogSettings(config.Section):
+    personal: list[str] = []
+    part_rows: int = Field(default=10_000, ge=1)
+    part_seconds: float = Field(default=60, gt=0)
+    queue_requests: int = Field(default=10_000, ge=1)
+    retention_days: int = Field(default=90, ge=1)
+
+
+class LabelSettings(config.Section):
+    key: str | None = None
+
+
+class WindowSettings(config.Section):
+    days: float = Field(default=7, gt=0)
+    min_rows: int = Field(default=200, ge=30)
+    min_labels: int = Field(default=200, ge=30)
+
+
+class AlarmSettings(config.Section):
+    rate: float = Field(default=0.05, gt=0, lt=1)
+    min_share: float = Field(default=0.05, ge=0, lt=1)
+    min_loss: float = Field(default=0.02, ge=0)
+
+
+class MonitoringSettings(config.Section):
+    """What is kept of predictions, and when they raise an alarm."""
+
+    log: LogSettings = LogSettings()
+    labels: LabelSettings = LabelSettings()
+    window: WindowSettings = WindowSettings()
+    alarm: AlarmSettings = AlarmSettings()
+
+
+def load_monitoring_settings(
+    settings: config.Settings, schema: DataSchema
+) -> MonitoringSettings:
+    """Read the settings beside the data schema, whose columns they name; without the
+    file the defaults hold. ConfigError names each wrong key, and unknown columns."""
+    path = settings.data.schema_path.with_name(CONFIG_NAME)
+    files = [path] if path.exists() else []
+    found = config.read_settings(MonitoringSettings, files, "MONITORING_")
+    keys = [found.labels.key] if found.labels.key else []
+    for key, columns in (("log.personal", found.log.personal), ("labels.key", keys)):
+        if unknown := [name for name in columns if name not in schema.columns]:
+            expected = f"columns of the data schema: {', '.join(schema.columns)}"
+            raise ConfigError(f"{path}: {key}: found {unknown}, expected {expected}")
+    return found
