@@ -36,10 +36,8 @@ def add_labels(path: Path, settings: Settings) -> str:
     names = [field.alias or name for name, field in fields.items()]
     table = read_table(path)
     used = [name for name in names if name in table.columns]
-    rows: list[dict[str, Any]] = table[used].to_dict("records")  # type: ignore[assignment]
-    if not rows:
-        raise DataError(f"{path}: no rows; expected labels, with the columns {names}")
-    many = TypeAdapter(list[labels.model])  # type: ignore[name-defined]  # made at run time
+    rows: list[Any] = table[used].to_dict("records")
+    many = TypeAdapter(list[labels.model])  # type: ignore[name-defined]  # of run time
     try:
         written = labels.add(many.validate_python(rows))
     except ValidationError as error:

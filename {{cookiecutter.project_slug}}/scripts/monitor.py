@@ -3,9 +3,9 @@
     python scripts/monitor.py
 
 Holds the last days of the prediction log against the reference of the version that
-answered. Writes ``decision.json``, ``metrics.prom`` for Prometheus, and the two tables
-that the report is drawn of, to ``monitoring/`` in the reports folder. Ends with status 0
-if all is calm, 1 if there is an alarm, 2 if that could not be decided.
+answered. Writes ``decision.json``, ``metrics.prom`` for Prometheus, and the tables that
+the report is drawn of, to ``monitoring/`` in the reports folder. Its status is 0 if all
+is calm, 1 if there is an alarm, 2 if that could not be decided.
 """
 
 import sys
@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pandas import DataFrame
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
@@ -66,7 +65,8 @@ def monitor(settings: Settings) -> dict[str, Any]:
     version = named(registry, window.version)
     reference = load_reference(settings, registry, version, schema)
     window = window._replace(predictions=in_order(window, reference))
-    checks, performance, rows = [], "not checked", len(window.time)
+    performance, rows = "not checked", len(window.time)
+    checks: list[Check] = []
     is_enough = rows >= chosen.window.min_rows
     if is_enough:
         checks += check_features(

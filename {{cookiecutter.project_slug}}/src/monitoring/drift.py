@@ -37,17 +37,18 @@ def check_features(
     """Yield the checks of the columns that both have. Dates move on by themselves: only
     whether they are missing is checked."""
     for name in reference.columns.intersection(window.columns):
-        kind, (old, new) = schema.columns[name].type, (reference[name], window[name])
-        yield _shares("missing", name, old.isna(), new.isna(), limits)
+        kind, old, new = schema.columns[name].type, reference[name], window[name]
+        yield from _more("missing", name, old.isna(), new.isna(), limits)
         old, new = old.dropna(), new.dropna()
         if old.empty or new.empty:
             continue
         if kind == "category":
-            once = ~old.duplicated(keep=False)
-            yield _shares("new values", name, once, ~new.isin(old), limits)
+            once, unseen = ~old.duplicated(keep=False), ~new.isin(old)
+            yield from _more("new values", name, once, unseen, limits)
         if kind in NUMERIC:
-            beyond = ~new.between(old.min(), old.max())
-            yield _shares("out of range", name, old != old, beyond, limits)
+            ends = old.min(), old.max()
+            beyond = ~old.between(*ends), ~new.between(*ends)
+            yield from _more("out of range", name, *beyond, limits)
             yield numbers("drift", name, old, new, limits)
         elif kind != "date":
             yield categories("drift", name, old, new, limits)
@@ -65,9 +66,11 @@ def check_predictions(
     yield categories("prediction drift", name, old, new, limits)
     if len(reference.classes) == 2 and reference.probabilities is not None:
         assert window.probabilities is not None
-        both = (Series(p[:, 1]) for p in (reference.probabilities, window.probabilities))
+        old, new = Series(reference.probabilities[:, 1]), Series(
+            window.probabilities[:, 1]
+        )
         name = f"probability of {reference.classes[1]}"
-        yield numbers("prediction drift", name, *both, limits)
+        yield numbers("prediction drift", name, old, new, limits)
 
 
 def numbers(
@@ -76,10 +79,9 @@ def numbers(
     """Compare numbers by the Kolmogorov-Smirnov test, whose statistic is the share of
     rows by which the distributions are apart at most."""
     found: Any = stats.ks_2samp(old, new, method="asymp")
-    shown = [f"median {part.median():.4g}" for part in (old, new)]
-    return Check(
-        check, name, *shown, float(found.statistic), limits.min_share, float(found.pvalue)
-    )
+    effect, p_value = float(found.statistic), float(found.pvalue)
+    before, now = (f"median {part.median():.4g}" for part in (old, new))
+    return Check(check, name, before, now, effect, limits.min_share, p_value)
 
 
 def categories(
@@ -88,34 +90,34 @@ def categories(
     """Compare categories by the chi-squared test of two samples; the effect is the
     share of rows that would have to be of another category (total variation)."""
     both = Series([*old, *new], dtype=object)
-    counts = both.value_counts()
-    expected = counts * min(len(old), len(new)) / len(both)
+    expected = both.value_counts() * min(len(old), len(new)) / len(both)
     kept = both.where(both.map(expected) >= MIN_EXPECTED, "(others)")
     is_new = np.arange(len(both)) >= len(old)
     table = crosstab(is_new, kept)
-    shares = table.div(table.sum(axis="columns"), axis="index")
-    moved = shares.loc[True] - shares.loc[False]
-    p_value = 1.0
-    if table.shape[1] > 1:
-        p_value = float(stats.chi2_contingency(table, correction=False).pvalue)
-    most = moved.abs().idxmax()
-    shown = [f"{shares.loc[part, most]:.1%} {most}" for part in (False, True)]
-    effect = float(moved.abs().sum() / 2)
-    return Check(check, name, *shown, effect, limits.min_share, p_value)
+    counts = table.to_numpy()
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    moved, p_value = np.abs(shares[1] - shares[0]), 1.0
+    if len(moved) > 1:
+        p_value = float(stats.chi2_contingency(counts, correction=False).pvalue)
+    most = moved.argmax()
+    before, now = (f"{share:.1%} {table.columns[most]}" for share in shares[:, most])
+    effect = float(moved.sum() / 2)
+    return Check(check, name, before, now, effect, limits.min_share, p_value)
 
 
-def _shares(
+def _more(
     check: str, name: str, old: Column, new: Column, limits: AlarmSettings
-) -> Check:
-    """Check whether something happens in a larger share of the rows (Fisher's exact
-    test). New values are held against those that the reference has once: as many are
-    to be expected (Good, "The population frequencies of species", 1953)."""
-    table = [[new.sum(), (~new).sum()], [old.sum(), (~old).sum()]]
-    p_value = float(stats.fisher_exact(table, alternative="greater").pvalue)
-    rates = old.mean(), new.mean()
-    shown = [f"{rate:.1%}" for rate in rates]
-    effect = max(0.0, float(rates[1] - rates[0]))
-    return Check(check, name, *shown, effect, limits.min_share, p_value)
+) -> Iterator[Check]:
+    """Check, if it happens at all, whether something happens in a larger share of the
+    rows (Fisher's exact test). New values are held against those that the reference has
+    once: as many are to be expected (Good, "The population frequencies of species",
+    1953)."""
+    if old.any() or new.any():
+        table = [[new.sum(), (~new).sum()], [old.sum(), (~old).sum()]]
+        p_value = float(stats.fisher_exact(table, alternative="greater").pvalue)
+        before, now = float(old.mean()), float(new.mean())
+        effect, shown = max(0.0, now - before), (f"{before:.1%}", f"{now:.1%}")
+        yield Check(check, name, *shown, effect, limits.min_share, p_value)
 
 
 def decide(checks: list[Check], rate: float) -> list[Check]:

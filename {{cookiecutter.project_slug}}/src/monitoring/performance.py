@@ -50,22 +50,20 @@ def check_performance(
         return [], "not defined on these rows"
     loss = METRICS[metric].gain(old.value, new.value)
     error = float(np.hypot(old.error, new.error)) or np.inf
-    shown = [f"{METRICS[metric].label} {figure.value:.4g}" for figure in figures]
+    before, now = (f"{METRICS[metric].label} {it.value:.4g}" for it in figures)
     effect, limit = max(0.0, loss / abs(old.value)), chosen.alarm.min_loss
     p_value = float(stats.norm.sf(loss / error))
-    return [Check(kind, metric, *shown, effect, limit, p_value)], told
+    return [Check(kind, metric, before, now, effect, limit, p_value)], told
 
 
-def estimated(
-    reference: Predictions, window: Predictions, seed: int
-) -> Sequence[Figure]:
+def estimated(reference: Predictions, window: Predictions, seed: int) -> list[Figure]:
     """Return the ROC AUC to be expected of both parts if a probability means what it
     meant in the reference: each row counts as each class, by how probable that is
     (confidence-based performance estimation, NannyML). It knows of no change in how
     the target depends on the features."""
     classes, truth = reference.classes, encode(reference).y_true
     sides = range(1, 2) if len(classes) == 2 else range(len(classes))
-    parts = [p.probabilities for p in (reference, window)]
+    parts = [np.asarray(p.probabilities) for p in (reference, window)]
     random, found = np.random.default_rng(seed), []
     calibrations = {
         k: IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(

@@ -25,7 +25,11 @@ from src.utils.files import atomic_path
 from src.utils.logging import REQUEST_ID
 
 END_SECONDS = 10.0  # the process ends after this, even if the disk is slow
-ARROW_TYPES = {"category": pa.string(), "boolean": pa.bool_(), "date": pa.timestamp("us")}
+ARROW_TYPES = {
+    "category": pa.string(),
+    "boolean": pa.bool_(),
+    "date": pa.timestamp("us"),
+}
 WRITTEN = Counter("prediction_log_rows", "Predicted rows that were written down.")
 DROPPED = Counter("prediction_log_dropped_rows", "Predicted rows that were not.")
 

@@ -19,7 +19,7 @@ from src.utils.errors import DataError, reported
 
 
 class Window(NamedTuple):
-    """What was asked and answered by one version, and of which rows the truth is known."""
+    """What one version was asked and answered, and of which rows the truth is known."""
 
     version: str  # as the service names it
     time: pd.Series
@@ -85,6 +85,8 @@ def _read(folder: Path, days: float = np.inf) -> pa.Table | None:
         last = date.fromisoformat(paths[-1].parent.name)
         first = f"{last - timedelta(days=days + 1):%Y-%m-%d}"
         paths = [path for path in paths if path.parent.name >= first]
-    with reported((OSError, pa.ArrowException), f"{folder}: cannot be read", "restore it"):
+    with reported(
+        (OSError, pa.ArrowException), f"{folder}: cannot be read", "restore it"
+    ):
         tables = [pa.parquet.ParquetFile(path).read() for path in paths]
     return pa.concat_tables(tables, promote_options="permissive") if tables else None

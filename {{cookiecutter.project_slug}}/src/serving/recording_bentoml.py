@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from src.data.schema import DataSchema
 from src.monitoring.labels import Labels
-from src.monitoring.prediction_log import PredictionLog as PredictionLog
+from src.monitoring.prediction_log import PredictionLog
 from src.serving.schemas import problems_of
 from src.utils.config import Settings
+
+__all__ = ["PredictionLog", "add_labels"]
 
 
 def add_labels(

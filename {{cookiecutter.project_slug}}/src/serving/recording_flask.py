@@ -8,9 +8,11 @@ from pydantic import Field, TypeAdapter
 
 from src.data.schema import DataSchema
 from src.monitoring.labels import Labels
-from src.monitoring.prediction_log import PredictionLog as PredictionLog
+from src.monitoring.prediction_log import PredictionLog
 from src.serving.middleware import content_of
 from src.utils.config import Settings
+
+__all__ = ["PredictionLog", "add_labels"]
 
 
 def add_labels(
