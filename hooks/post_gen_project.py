@@ -34,6 +34,16 @@ SERVICE = [
     ("src/models/export_onnx.py", "src/models/export.py"),
 ]
 
+# What every way of monitoring has, whatever draws its report.
+MONITORING = [
+    "config/monitoring_config.yaml",
+    "docs/monitoring.md",
+    "scripts/labels.py",
+    "scripts/monitor.py",
+    "src/monitoring/",
+    "tests/unit/test_monitoring.py",
+]
+
 # question, or private variable of cookiecutter.json -> answer -> what it owns.
 # A path that ends in a slash is a folder with everything in it.
 OWNED_PATHS = {
@@ -125,6 +135,16 @@ OWNED_PATHS = {
             ("tests/unit/test_api_bentoml.py", "tests/unit/test_api.py"),
         ],
         "none": [("src/models/export_none.py", "src/models/export.py")],
+    },
+    "monitoring": {
+        "evidently": MONITORING,
+        "nannyml": MONITORING,
+    },
+    "__recording": {
+        "fastapi": [("src/serving/recording_fastapi.py", "src/serving/recording.py")],
+        "flask": [("src/serving/recording_flask.py", "src/serving/recording.py")],
+        "bentoml": [("src/serving/recording_bentoml.py", "src/serving/recording.py")],
+        "none": [("src/serving/recording_none.py", "src/serving/recording.py")],
     },
     "deployment": {
         "docker": [".dockerignore", "Dockerfile"],

@@ -26,6 +26,8 @@ EXAMPLES = {
     "data_source": "customers.csv",
     "target_column": "churned",
 }
+# Of questions with choices, of which Cookiecutter itself refuses what is none.
+EXAMPLES_OF_CHOICES = {"monitoring": "none"}
 SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 # As setuptools takes it: ASCII, and each dot between two characters that are none.
 ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -270,6 +272,11 @@ def find_problems(answers):
         rules["target_column"] = "the name of a column of your data, to be predicted"
     if not rules["data_source"] and (is_missing or not rules["target_column"]):
         rules.update(data_problems(answers))  # names the columns that there are
+    # Where a preset gave the answer, cookiecutter.json has made it "none".
+    if answers["monitoring"] != "none" and answers["serving"] == "none":
+        rules["monitoring"] = (
+            "'none' with serving=none: it watches the predictions of a service"
+        )
     return [(question, rule) for question, rule in rules.items() if rule]
 
 
@@ -292,13 +299,14 @@ def shown(answer):
 def report(problems, answers):
     """Return what to tell whoever gave the answers."""
     answers = dict(answers, project_slug=answers["__project_slug"])
+    examples = dict(EXAMPLES, **EXAMPLES_OF_CHOICES)
     lines = ["", "No project was generated. These answers cannot work:"]
     for question, rule in problems:
         lines += [
             "",
             f"  {question}: '{shown(answers[question])}'",
             f"    expected: {rule}",
-            f"    example:  {EXAMPLES[question]}",
+            f"    example:  {examples[question]}",
         ]
     return "\n".join(
         lines + ["", "Below, Cookiecutter tells in its way that it stopped."]

@@ -80,6 +80,16 @@ def test_a_preset_answers_what_is_asked_of_parts_until_somebody_does(
     assert answers["deployment"] == PRESETS["deployment"][preset]
 
 
+def test_a_preset_watches_no_service_where_there_is_none() -> None:
+    assert answered(preset="full")["monitoring"] == "evidently"
+    answers = answered(preset="full", serving="none")
+    assert answers["monitoring"] == "none"
+    assert HOOK.find_problems(answers) == []
+    answers = answered(preset="full", serving="none", monitoring="evidently")
+    assert answers["monitoring"] == "evidently"  # what somebody chose is refused
+    assert [question for question, _ in HOOK.find_problems(answers)] == ["monitoring"]
+
+
 @pytest.mark.parametrize("question", PRESETS)
 def test_the_minimal_preset_declines_each_part_and_the_full_one_none(
     question: str,

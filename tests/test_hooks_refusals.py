@@ -77,6 +77,18 @@ def test_a_text_that_some_file_could_not_hold_is_refused(
     assert rule in problems(**{question: answer})[question]
 
 
+@pytest.mark.parametrize("choice", ["evidently", "nannyml"])
+def test_monitoring_without_a_service_is_refused(choice: str) -> None:
+    rule = problems(serving="none", monitoring=choice)["monitoring"]
+    assert rule.startswith("'none' with serving=none")
+    assert problems(serving="flask", monitoring=choice) == {}
+    example = HOOK.EXAMPLES_OF_CHOICES["monitoring"]
+    assert problems(serving="none", monitoring=example) == {}
+    output = cookiecutter("serving=none", f"monitoring={choice}").stderr
+    assert f"  monitoring: '{choice}'\n    expected: {rule}\n" in output
+    assert f"    example:  {example}\n" in output
+
+
 @pytest.mark.parametrize(
     "slug",
     ["", "Churn", "churn model", "chürn", "-churn", "churn_", "churn.model", "..", "."]

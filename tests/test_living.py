@@ -19,7 +19,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests import own_data, readme
-from tests.generating import FOLDER, answered, load_hook, questions
+from tests.combinations.model import Model
+from tests.generating import FOLDER, answered, questions
 from tests.interpreters import interpreter
 from tests.machine import environment, free_port
 from tools import lock
@@ -46,6 +47,7 @@ LIVES = {
         "data_versioning": "none",
         "experiment_tracking": "wandb",
         "serving": "bentoml",
+        "monitoring": "nannyml",
         "deployment": "none",
     },
     "Parquet from a URL": {
@@ -177,22 +179,29 @@ def test_every_command_of_the_readme_works(
 
 
 def code_of_all_choices() -> list[dict[str, str]]:
-    """Return answers for as few projects as hold each file of code that a choice owns.
+    """Return answers for as few projects as hold each file of code that answers own.
 
-    A choice that is added to the table of the hook is in one of them.
+    A file that is added to the table of the hook is in one of them.
     """
-    table = load_hook("post_gen_project").OWNED_PATHS
-    choices = {
-        question: questions()[question]
-        for question, owned in table.items()
-        if any(
-            str(path).find("src/") >= 0 for paths in owned.values() for path in paths
+    model = Model(TEMPLATE)
+    code = [p for p in model.paths if p.endswith(".py") and model.owners[p]]
+    asked = frozenset().union(*(model.owners[path] for path in code))
+    left, projects = set(code), list[dict[str, str]]()
+    while left:
+        answers, held = max(
+            (
+                (answers, {path for path in left if model.landing(path, answers)})
+                for answers in model.questions.assignments(asked)
+            ),
+            key=lambda project: len(project[1]),
         )
-    }
-    return [
-        {question: values[i % len(values)] for question, values in choices.items()}
-        for i in range(max(map(len, choices.values())))
-    ]
+        left -= held
+        projects.append(answers)
+    return projects
+
+
+def test_code_of_all_choices_is_in_few_projects() -> None:
+    assert len(code_of_all_choices()) <= 5
 
 
 @pytest.mark.slow

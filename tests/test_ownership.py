@@ -20,10 +20,13 @@ from tests.generating import (
 HOOK = load_hook("post_gen_project")
 QUESTIONS = questions()
 
+SERVICES = [service for service in QUESTIONS["serving"] if service != "none"]
+
 # Each set of answers that the table can be asked with, question by question.
 POSSIBLE = {
     **{name: values for name, values in QUESTIONS.items() if isinstance(values, list)},
     "__sample": ["census_income", "bike_sharing", "none"],
+    "__recording": ["fastapi", "flask", "bentoml", "none", "no service"],
 }
 ENTRIES = [
     (question, choice, *HOOK.split(entry))
@@ -76,6 +79,13 @@ def test_the_samples_are_those_that_the_questions_lead_to() -> None:
     own = {"data_source": "https://example.com/a.csv", "target_column": "y"}
     samples = [answered(task=task)["__sample"] for task in QUESTIONS["task"]]
     assert [*samples, answered(**own)["__sample"]] == POSSIBLE["__sample"]
+
+
+def test_predictions_are_recorded_as_the_service_and_its_monitoring_lead_to() -> None:
+    watched = {"monitoring": "evidently"}
+    found = [answered(serving=s, **watched)["__recording"] for s in SERVICES]
+    found += [answered()["__recording"], answered(serving="none")["__recording"]]
+    assert found == POSSIBLE["__recording"]
 
 
 MODEL = Model(TEMPLATE)

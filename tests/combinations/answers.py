@@ -37,13 +37,19 @@ TYPED = {
 DECLINING = {"none", "no"}
 
 # Pairs of values that the generator refuses, as (questions, predicate). The hook says
-# why: the sample data sets have no other target than their own, other data not theirs.
+# why: the sample data sets have no other target than their own, other data not theirs;
+# without a service there are no predictions of one to watch.
 Refusal = tuple[tuple[str, ...], Callable[[Assignment, dict[str, Any]], bool]]
 REFUSED: list[Refusal] = [
     (
         ("data_source", "target_column"),
         lambda answers, defaults: (answers["data_source"] == "sample")
         != (answers["target_column"] == defaults["target_column"]),
+    ),
+    (
+        ("monitoring", "serving"),
+        lambda answers, defaults: answers["serving"] == "none"
+        and answers["monitoring"] != "none",
     ),
 ]
 

@@ -23,6 +23,11 @@ WORDS = {
         ("fastapi", "flask", "bentoml"): r"httpx2?|(?<!\.)onnx\w*|serv(?:e|es|ed|ing)|"
         r"(?<!\.)apis?|endpoints?",
     },
+    "monitoring": {
+        ("evidently", "nannyml"): r"(?:[\w.]+-)?monitor\w*|drift\w*",
+        ("evidently",): r"evidently",
+        ("nannyml",): r"nannyml",
+    },
     "deployment": {("docker",): r"\.?docker\w*|containers?|containeri[sz]ed?"},
     "ci": {("github",): r"\.?github|(?:tests|deploy)\.yml"},
 }
