@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from pandas import DataFrame, Series, crosstab
+from pandas import DataFrame, Series, concat, factorize
 from scipy import stats
 
 from src.data.columns import Column
@@ -43,7 +43,7 @@ def check_features(
         if old.empty or new.empty:
             continue
         if kind == "category":
-            once, unseen = ~old.duplicated(keep=False), ~new.isin(old)
+            once, unseen = ~old.duplicated(keep=False), ~new.isin(old.unique())
             yield from _more("new values", name, once, unseen, limits)
         if kind in NUMERIC:
             ends = old.min(), old.max()
@@ -89,18 +89,21 @@ def categories(
 ) -> Check:
     """Compare categories by the chi-squared test of two samples; the effect is the
     share of rows that would have to be of another category (total variation)."""
-    both = Series([*old, *new], dtype=object)
-    expected = both.value_counts() * min(len(old), len(new)) / len(both)
-    kept = both.where(both.map(expected) >= MIN_EXPECTED, "(others)")
-    is_new = np.arange(len(both)) >= len(old)
-    table = crosstab(is_new, kept)
-    counts = table.to_numpy()
+    codes, names = factorize(concat([old.astype(object), new.astype(object)]))
+    parts = codes[: len(old)], codes[len(old) :]
+    counts = np.array([np.bincount(part, minlength=len(names)) for part in parts])
+    expected = counts.sum(axis=0) * min(len(old), len(new)) / len(codes)
+    rare = expected < MIN_EXPECTED
+    names = np.append(names[~rare], "all others")
+    counts = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
+    is_found = counts.any(axis=0)
+    counts, names = counts[:, is_found], names[is_found]
     shares = counts / counts.sum(axis=1, keepdims=True)
     moved, p_value = np.abs(shares[1] - shares[0]), 1.0
     if len(moved) > 1:
         p_value = float(stats.chi2_contingency(counts, correction=False).pvalue)
     most = moved.argmax()
-    before, now = (f"{share:.1%} {table.columns[most]}" for share in shares[:, most])
+    before, now = (f"{share:.1%} {names[most]}" for share in shares[:, most])
     effect = float(moved.sum() / 2)
     return Check(check, name, before, now, effect, limits.min_share, p_value)
 

@@ -2,12 +2,12 @@
 how sure the model was, of classes alone."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import roc_auc_score
 
 from src.evaluation.metrics import METRICS, PRIMARY, Floats, Predictions
 from src.evaluation.metrics import encode, measure, too_few
@@ -28,7 +28,7 @@ class Figure(NamedTuple):
 def check_performance(
     reference: Predictions,
     window: Predictions,
-    labelled: np.ndarray,
+    labelled: NDArray[np.bool_],
     settings: Settings,
     chosen: MonitoringSettings,
 ) -> tuple[list[Check], str]:
@@ -61,36 +61,37 @@ def estimated(reference: Predictions, window: Predictions, seed: int) -> list[Fi
     meant in the reference: each row counts as each class, by how probable that is
     (confidence-based performance estimation, NannyML). It knows of no change in how
     the target depends on the features."""
-    classes, truth = reference.classes, encode(reference).y_true
-    sides = range(1, 2) if len(classes) == 2 else range(len(classes))
-    parts = [np.asarray(p.probabilities) for p in (reference, window)]
-    random, found = np.random.default_rng(seed), []
+    old, new = (np.asarray(p.probabilities) for p in (reference, window))
+    truth, random = encode(reference).y_true, np.random.default_rng(seed)
+    classes = range(len(reference.classes))
     calibrations = {
-        k: IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
-            parts[0][:, k], truth == k
-        )
-        for k in sides
+        k: IsotonicRegression(out_of_bounds="clip").fit(old[:, k], truth == k)
+        for k in (classes[1:] if len(classes) == 2 else classes)
     }
-    for given in parts:
-        scores = [(given[:, k], calibrations[k].predict(given[:, k])) for k in sides]
+    found = []
+    for given in (old, new):
+        sides = []
+        for k, calibration in calibrations.items():
+            ranks = np.unique(given[:, k], return_inverse=True)[1]
+            sides.append((ranks, calibration.predict(given[:, k])))
         rows = len(given)
         drawn = (random.integers(rows, size=rows) for _ in range(SAMPLES))
-        often = [np.bincount(chosen, minlength=rows) for chosen in drawn]
-        spread = float(np.std([_expected(scores, times) for times in often]))
-        found.append(Figure(_expected(scores, np.ones(rows)), spread))
+        often = (np.bincount(chosen, minlength=rows) for chosen in drawn)
+        spread = float(np.std([_expected(sides, times) for times in often]))
+        found.append(Figure(_expected(sides, np.ones(rows)), spread))
     return found
 
 
-def _expected(scores: Sequence[tuple[Floats, Floats]], times: np.ndarray) -> float:
-    """Return the mean over classes of the ROC AUC to be expected of rows that count so
-    many times."""
+def _expected(sides: Sequence[tuple[Any, Floats]], times: NDArray[Any]) -> float:
+    """Return the mean over classes of the ROC AUC of rows that count so many times, of
+    which the ranks by probability are known, and what share of each is of the class."""
     values = []
-    for score, share in scores:
-        outcome = np.repeat([1, 0], len(score))
-        weight = np.concatenate([times * share, times * (1 - share)])
-        if min(weight[outcome == 1].sum(), weight[outcome == 0].sum()) > 0:
-            both = np.tile(score, 2)
-            values.append(roc_auc_score(outcome, both, sample_weight=weight))
+    for ranks, share in sides:
+        of, others = (np.bincount(ranks, times * part) for part in (share, 1 - share))
+        below = np.cumsum(others) - others / 2  # of rows with the same rank, half
+        pairs = of.sum() * others.sum()
+        if pairs > 0:
+            values.append(float((of * below).sum() / pairs))
     return float(np.mean(values)) if values else np.nan
 
 

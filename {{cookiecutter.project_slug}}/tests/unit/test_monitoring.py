@@ -1,0 +1,215 @@
+"""What is kept of predictions, which changes are alarms, and what becomes of labels."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pandas import DataFrame, Series, read_parquet
+from pyarrow import parquet
+
+from scripts.labels import add_labels
+from scripts.monitor import monitor
+from src.data.preprocessing import load_processed
+from src.data.schema import load_schema
+from src.evaluation.metrics import Predictions
+from src.models.artifact import load_model
+from src.models.registry import Registry
+from src.monitoring.drift import Check, categories, decide, numbers
+from src.monitoring.performance import estimated
+from src.monitoring.prediction_log import DROPPED, PredictionLog
+from src.monitoring.settings import AlarmSettings
+from src.serving.schemas import row_model, values_of
+from src.utils.config import Settings
+from src.utils.errors import ConfigError, DataError
+from src.utils.logging import REQUEST_ID
+from tests.conftest import ProjectMaker
+from tests.fixtures.serving import ROW as SENT
+from tests.fixtures.serving import SCHEMA, served_settings
+from tests.fixtures.synthetic import TARGET, train_model
+
+LIMITS = AlarmSettings()
+(ROW,) = values_of(row_model(SCHEMA).model_validate(SENT))
+FEATURES = {name: ROW[name] for name in SCHEMA.features}
+ANSWER = {"prediction": "yes", "probabilities": {"no": 0.25, "yes": 0.75}}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a service that has a data schema alone."""
+    return served_settings(tmp_path)
+
+
+def configure(settings: Settings, text: str) -> None:
+    """Write the configuration of the monitoring beside the data schema."""
+    path = settings.data.schema_path.with_name("monitoring_config.yaml")
+    path.write_text(text, encoding="utf-8")
+
+
+def logged(settings: Settings, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let a log write down rows that were answered with yes, and return what it has."""
+    log = PredictionLog(settings, SCHEMA)
+    log.start()
+    log.add("3", rows, [ANSWER] * len(rows))
+    log.close()
+    (path,) = (settings.paths.data / "predictions").glob("*/*.parquet")
+    lines: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    return lines
+
+
+def test_the_log_has_what_was_asked_and_answered(settings: Settings) -> None:
+    REQUEST_ID.set("abc")
+    first, second = logged(settings, [ROW | {"signed up": None}, ROW | {"age": 10**30}])
+    assert (first["request_id"], first["row"], second["row"]) == ("abc", 0, 1)
+    assert first["features"] == FEATURES | {"signed up": None}
+    assert second["features"]["age"] == 1e30
+    assert first["prediction"] == "yes"
+    assert dict(first["probabilities"]) == ANSWER["probabilities"]
+    assert first["model_version"] == "3"
+
+
+def test_personal_columns_are_not_written_down(settings: Settings) -> None:
+    configure(settings, "log: {personal: [income, city]}")
+    kept = logged(settings, [ROW])[0]["features"].keys()
+    assert kept == FEATURES.keys() - {"income", "city"}
+
+
+def test_a_column_that_is_not_there_is_named(settings: Settings) -> None:
+    configure(settings, "log: {personal: [incme]}")
+    with pytest.raises(ConfigError, match=r"log.personal: found \['incme'\]"):
+        PredictionLog(settings, SCHEMA)
+
+
+def test_what_finds_the_queue_full_is_dropped_and_counted(settings: Settings) -> None:
+    configure(settings, "log: {queue_requests: 1}")
+    log, before = PredictionLog(settings, SCHEMA), DROPPED._value.get()
+    for _ in range(3):  # nobody writes: it was not started
+        log.add("3", [ROW, ROW], [ANSWER, ANSWER])
+    assert DROPPED._value.get() == before + 4
+
+
+def test_old_files_are_deleted(settings: Settings) -> None:
+    folder = settings.paths.data / "predictions"
+    kept, old = (f"{date.today() - timedelta(days=days)}" for days in (80, 100))
+    for name in (kept, old):
+        (folder / name).mkdir(parents=True)
+    logged(settings, [ROW])
+    assert (folder / kept).exists() and not (folder / old).exists()
+
+
+def test_a_shift_is_an_alarm_and_chance_is_none() -> None:
+    random = np.random.default_rng(0)
+    old = Series(random.normal(0, 1, 1000))
+    new = old.sample(500, random_state=0)
+    assert not decide([numbers("drift", "x", old, new, LIMITS)], 0.05)[0].alarm
+    assert decide([numbers("drift", "x", old, new + 0.5, LIMITS)], 0.05)[0].alarm
+    old = Series(np.array(["a", "b", "c"])[random.integers(3, size=1000)])
+    new = old.sample(500, random_state=0)
+    assert not decide([categories("drift", "x", old, new, LIMITS)], 0.05)[0].alarm
+    new = new.mask(new == "a", "b")
+    found = categories("drift", "x", old, new, LIMITS)
+    assert decide([found], 0.05)[0].alarm
+    assert found.effect == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_many_checks_share_the_rate_and_small_effects_are_none() -> None:
+    def check(p_value: float, effect: float = 0.5) -> Check:
+        return Check("drift", "x", "", "", effect, 0.05, p_value)
+
+    alarms = [c.alarm for c in decide([check(0.02), check(0.03), check(0.9)], 0.05)]
+    assert alarms == [False, False, False]
+    alarms = [c.alarm for c in decide([check(0.03), check(0.01), check(0.02)], 0.05)]
+    assert alarms == [True, True, True]
+    assert not decide([check(0.0001, effect=0.04)], 0.05)[0].alarm
+
+
+def test_performance_is_estimated_from_how_sure_the_model_is() -> None:
+    random = np.random.default_rng(0)
+    share = random.random(4000)
+    truth = np.where(random.random(4000) < share, "yes", "no").astype(object)
+    parts = np.split(np.arange(4000), [2000])
+    said = Predictions(
+        *("classification", truth, truth),
+        np.column_stack([1 - share, share]),
+        ("no", "yes"),
+    )
+    unsure = np.clip(share[2000:], 0.4, 0.6)
+    now = Predictions(
+        *("classification", truth[2000:], truth[2000:]),
+        np.column_stack([1 - unsure, unsure]),
+        ("no", "yes"),
+    )
+    before, same = estimated(said.take(parts[0]), said.take(parts[1]), seed=0)
+    assert same.value == pytest.approx(before.value, abs=0.02)
+    assert estimated(said.take(parts[0]), now, seed=0)[1].value < same.value - 0.1
+
+
+@pytest.fixture
+def promoted(make_project: ProjectMaker) -> Settings:
+    """A project with a champion."""
+    settings = make_project("classification", 2000)
+    registry = Registry(settings)
+    version = registry.register(train_model(settings))
+    registry.promote(version, "the first", None)
+    return settings
+
+
+def answer(settings: Settings, rows: DataFrame, version: str = "1") -> None:
+    """Let the champion answer rows, one request each, as a service would."""
+    pipeline, _ = load_model(settings.paths.models / "latest_model.joblib")
+    schema = load_schema(settings.data.schema_path)
+    row, log = row_model(schema), PredictionLog(settings, schema)
+    log.start()
+    shares, names = pipeline.predict_proba(rows), pipeline.classes_
+    for number, sent in enumerate(rows[schema.features].to_dict("records")):
+        REQUEST_ID.set(f"request-{number}")
+        best = names[shares[number].argmax()]
+        found = {"prediction": best, "probabilities": dict(zip(names, shares[number]))}
+        log.add(version, values_of(row.model_validate(sent)), [found])
+    log.close()
+
+
+def test_rows_as_before_are_calm_and_others_an_alarm(promoted: Settings) -> None:
+    rows = load_processed(promoted, "test")
+    answer(promoted, rows)
+    assert monitor(promoted)["verdict"] == "calm"
+    answer(promoted, rows.assign(age=rows["age"] + 30))
+    decision = monitor(promoted)
+    assert decision["verdict"] == "alarm"
+    assert "drift of 'age'" in decision["told"]
+    folder = promoted.paths.reports / "monitoring"
+    gauges = (folder / "metrics.prom").read_text()
+    assert 'monitoring_alarm{check="drift",column="age"} 1.0' in gauges
+    assert len(read_parquet(folder / "window.parquet")) == decision["rows"]
+
+
+def test_few_rows_decide_nothing_and_no_log_is_said(promoted: Settings) -> None:
+    with pytest.raises(DataError, match="no predictions"):
+        monitor(promoted)
+    answer(promoted, load_processed(promoted, "test").head(50))
+    assert monitor(promoted)["verdict"] == "not decidable"
+
+
+def test_labels_tell_how_good_the_answers_are(promoted: Settings) -> None:
+    rows = load_processed(promoted, "test")
+    answer(promoted, rows)
+    path = promoted.paths.data / "labels.csv"
+    ids = [f"request-{number}" for number in range(len(rows))]
+    labels = DataFrame({"request_id": ids, TARGET: rows[TARGET].to_numpy()})
+    labels.to_csv(path, index=False)
+    assert f"{len(rows)} labels" in add_labels(path, promoted)
+    assert monitor(promoted)["performance"] == f"measured on {len(rows)} labels"
+    labels[TARGET] = labels[TARGET].map({"yes": "no", "no": "yes"})  # it was wrong
+    labels.to_csv(path, index=False)
+    add_labels(path, promoted)
+    assert "performance of 'roc_auc'" in monitor(promoted)["told"]
+
+
+def test_a_wrong_label_is_named_and_none_is_taken(promoted: Settings) -> None:
+    path = promoted.paths.data / "labels.csv"
+    path.write_text(f"request_id,row,{TARGET}\nabc,0,yes\nabc,1,\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"row 1: {TARGET}: .*no label was taken"):
+        add_labels(path, promoted)
+    assert not (promoted.paths.data / "predictions/labels").exists()
