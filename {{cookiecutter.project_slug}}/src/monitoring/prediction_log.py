@@ -1,16 +1,19 @@
 """What the service was asked and what it answered, in Parquet files that a thread
 writes: ``data/predictions/<day>/<time>-<random>.parquet``."""
 
+import atexit
 import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 import pyarrow as pa
@@ -20,6 +23,8 @@ from prometheus_client import Counter
 from src.data.schema import DataSchema
 from src.data.values import text_of
 from src.monitoring.settings import MonitoringSettings, load_monitoring_settings
+from src.serving.model import Model
+from src.serving.schemas import Row
 from src.utils.config import Settings
 from src.utils.files import atomic_path
 from src.utils.logging import REQUEST_ID
@@ -37,19 +42,20 @@ logger = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """Rows of one request, the first of which has this number, and their answers."""
+    """Rows of one request with their places in it, and their answers."""
 
     request_id: str
     time: datetime
     version: str
-    rows: Sequence[dict[str, Any]]
-    answers: Sequence[dict[str, Any]]
-    first: int
+    rows: Sequence[Row]
+    answers: Sequence[Row]
+    places: Sequence[int]
 
 
 class PredictionLog:
     """Keeps predictions without making anybody wait: they wait themselves, in a queue,
-    for a thread to write them; what finds it full is dropped, and counted."""
+    for a thread to write them; what finds it full is dropped, and counted. What is
+    waiting when the process ends is written then."""
 
     def __init__(self, settings: Settings, schema: DataSchema) -> None:
         self.settings = load_monitoring_settings(settings, schema)
@@ -58,25 +64,29 @@ class PredictionLog:
         self._queue: Queue[Entry | None] = Queue(self.settings.log.queue_requests)
         self._thread = Thread(target=self._run, name="prediction log", daemon=True)
         self._problem = ""
-
-    def start(self) -> None:
-        """Write what is added from now on."""
         self._thread.start()
+        atexit.register(self.close)
 
     def add(
         self,
         version: str,
-        rows: Sequence[dict[str, Any]],
-        answers: Sequence[dict[str, Any]],
-        first: int = 0,
+        rows: Sequence[Row],
+        answers: Sequence[Row],
+        places: Sequence[int] = (),
     ) -> None:
-        """Keep the answers of a model to rows of the present request."""
+        """Keep the answers of a version to rows of the present request, which are at
+        these places in it, or are all."""
         now = datetime.now(UTC).replace(tzinfo=None)
         try:
-            entry = Entry(REQUEST_ID.get(), now, version, rows, answers, first)
+            places = places or range(len(rows))
+            entry = Entry(REQUEST_ID.get(), now, version, rows, answers, places)
             self._queue.put_nowait(entry)
         except Full:
             DROPPED.inc(len(rows))
+
+    def recorded(self, model: Model) -> Model:
+        """Return a model whose answers to the present request are kept."""
+        return RecordedModel(**vars(model), log=self)
 
     def close(self) -> None:
         """Write what is waiting, and end."""
@@ -119,10 +129,11 @@ class PredictionLog:
                 logger.error("predictions are not written down: %s", problem)
             self._problem = problem
 
-    def _lines(self, entry: Entry) -> Iterator[dict[str, Any]]:
+    def _lines(self, entry: Entry) -> Iterator[Row]:
         """Yield the rows of an entry as ``log_schema`` has them."""
         key, fields = self.settings.labels.key, self.columns.field("features").type
-        for number, (row, answer) in enumerate(zip(entry.rows, entry.answers)):
+        parts = zip(entry.places, entry.rows, entry.answers, strict=True)
+        for place, row, answer in parts:
             told = row.get(key) if key else None
             features = {name: row[name] for name in fields.names}
             for name, value in features.items():
@@ -130,7 +141,7 @@ class PredictionLog:
                     features[name] = float(value)
             yield {
                 "request_id": entry.request_id,
-                "row": entry.first + number,
+                "row": place,
                 "key": None if told is None else text_of(told),
                 "time": entry.time,
                 "model_version": entry.version,
@@ -138,6 +149,20 @@ class PredictionLog:
                 "prediction": answer["prediction"],
                 "probabilities": answer.get("probabilities"),
             }
+
+
+@dataclass(frozen=True)
+class RecordedModel(Model):
+    """A model whose answers to one request are kept, in the order of its rows."""
+
+    log: PredictionLog
+    places: Iterator[int] = field(default_factory=count)
+
+    def predict(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the answer to each row, and keep it."""
+        answers = super().predict(rows)
+        self.log.add(self.version, rows, answers, [*islice(self.places, len(rows))])
+        return answers
 
 
 def log_schema(schema: DataSchema, settings: MonitoringSettings) -> pa.Schema:

@@ -91,9 +91,8 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         ) -> schemas.Predictions:
             """Predict each row."""
             model = self.loaded()
-            values = schemas.values_of(rows)
-            answers = model.predict(values)
-            self.champion.log.add(model.version, values, answers)
+            recorded = self.champion.log.recorded(model)
+            answers = recorded.predict(schemas.values_of(rows))
             return schemas.Predictions(
                 model_version=model.version,
                 predictions=[schemas.Prediction(**answer) for answer in answers],
@@ -102,16 +101,16 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         @bentoml.api(route="/v1/predict/batch")
         def predict_table(self, table: Path, /, ctx: bentoml.Context) -> Any:
             """Predict the rows of a table; the answer is a table of the same type."""
-            model, headers, log = self.loaded(), ctx.request.headers, self.champion.log
+            model, headers = self.loaded(), ctx.request.headers
+            recorded = self.champion.log.recorded(model)
             given = media_type(headers)
             accepted = headers.get("accept", "")
             is_known = accepted in tables.MEDIA_TYPES
             wanted = accepted if is_known else tables.ANSWERS[given]
             content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
             limit = serving.max_batch_rows
-            arguments = (given, wanted, model, Row, limit, log)
             try:
-                answer = tables.predict(content, *arguments)
+                answer = tables.predict(content, given, wanted, recorded, Row, limit)
             except tables.InvalidTable as error:
                 ctx.response.status_code = 400
                 problem = {"error": "invalid table", "detail": error.problems}

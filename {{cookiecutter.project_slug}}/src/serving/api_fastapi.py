@@ -138,11 +138,12 @@ def predictions(champion: Champion) -> APIRouter:
             raise HTTPException(415, f"Content-Type must be {expected}")
         accepted = request.headers.get("accept", "")
         wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
-        limits = champion.row, serving.max_batch_rows, champion.log
+        recorded = champion.log.recorded(model)
+        arguments = (given, wanted, recorded, champion.row, serving.max_batch_rows)
         try:
             async with busy:
-                arguments = await request.body(), given, wanted, model, *limits
-                found = await run_in_threadpool(tables.predict, *arguments)
+                body = await request.body()
+                found = await run_in_threadpool(tables.predict, body, *arguments)
         except tables.InvalidTable as error:
             raise RequestValidationError(error.problems) from None
         return Response(found, 200, {"X-Model-Version": model.version}, wanted)

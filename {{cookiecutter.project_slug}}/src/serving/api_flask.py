@@ -2,7 +2,6 @@
 ``config/serving_config.yaml`` says: ``python -m src.serving.api``. Any WSGI server can:
 ``gunicorn --threads 16 "src.serving.api:create_app()"``."""
 
-import atexit
 import os
 import secrets
 from functools import partial
@@ -43,7 +42,6 @@ def create_app(
     schema = load_schema(settings.data.schema_path, settings)
     champion = Champion(settings, serving, schema, schemas.row_model(schema))
     champion.start()
-    atexit.register(champion.stop)
     rows = schemas.body_type(champion.row, serving.max_rows)
     body: TypeAdapter[Any] = TypeAdapter(rows)
     app = Flask(__name__)
@@ -97,10 +95,8 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
     @protected.post("/v1/predict")
     def predict() -> ResponseReturnValue:
         model = champion.loaded()
-        content = content_of("application/json")
-        values = schemas.values_of(body.validate_json(content))
-        answers = model.predict(values)
-        champion.log.add(model.version, values, answers)
+        rows = schemas.values_of(body.validate_json(content_of("application/json")))
+        answers = champion.log.recorded(model).predict(rows)
         return {"model_version": model.version, "predictions": answers}
 
     @protected.post("/v1/predict/batch")
@@ -112,8 +108,9 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:
-            limits = champion.row, serving.max_batch_rows, champion.log
-            answer = tables.predict(content, given, wanted, model, *limits)
+            limits = champion.row, serving.max_batch_rows
+            recorded = champion.log.recorded(model)
+            answer = tables.predict(content, given, wanted, recorded, *limits)
         finally:
             busy.release()
         headers = {"Content-Type": wanted, "X-Model-Version": model.version}

@@ -59,14 +59,12 @@ class Champion:
     def start(self) -> None:
         """Follow from now on; returns when a model is loaded, or it takes long."""
         Thread(target=self._follow, name="champion", daemon=True).start()
-        self.log.start()
         self._looked.wait(START_SECONDS)
         gc.freeze()  # collections then skip what was imported, which takes 100 ms
 
     def stop(self) -> None:
         """End the following; the model stays."""
         self._stopped.set()
-        self.log.close()
 
     def refresh(self) -> None:
         """Load the champion if it is another one; if that fails, the old one stays."""

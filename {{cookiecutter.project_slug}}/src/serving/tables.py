@@ -12,7 +12,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from src.data.reading import UNREADABLE, names_of, read_csv, read_excel
 from src.serving.model import Model
-from src.serving.recording import PredictionLog
 from src.serving.schemas import Row, problems_of, values_of
 
 CSV = "text/csv"
@@ -31,13 +30,7 @@ class InvalidTable(ValueError):
 
 
 def predict(
-    body: bytes,
-    given: str,
-    wanted: str,
-    model: Model,
-    row: type[BaseModel],
-    limit: int,
-    log: PredictionLog | None = None,
+    body: bytes, given: str, wanted: str, model: Model, row: type[BaseModel], limit: int
 ) -> bytes:
     """Answer a table in the format ``given`` with one in the format ``wanted``;
     InvalidTable if it is none, or has no rows, more than ``limit``, or wrong values."""
@@ -45,11 +38,7 @@ def predict(
     answers: list[Row] = []
     try:
         for chunk in _chunks(body, given):
-            values = values_of(rows.validate_python(chunk))
-            found = model.predict(values)
-            if log:
-                log.add(model.version, values, found, len(answers))
-            answers += found
+            answers += model.predict(values_of(rows.validate_python(chunk)))
             if len(answers) > limit:
                 break
     except ValidationError as error:

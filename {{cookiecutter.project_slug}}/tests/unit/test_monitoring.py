@@ -27,7 +27,7 @@ from src.utils.errors import ConfigError, DataError
 from src.utils.logging import REQUEST_ID
 from tests.conftest import ProjectMaker
 from tests.fixtures.serving import ROW as SENT
-from tests.fixtures.serving import SCHEMA, served_settings
+from tests.fixtures.serving import SCHEMA, made_up_model, served_settings
 from tests.fixtures.synthetic import TARGET, train_model
 
 LIMITS = AlarmSettings()
@@ -51,7 +51,6 @@ def configure(settings: Settings, text: str) -> None:
 def logged(settings: Settings, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Let a log write down rows that were answered with yes, and return what it has."""
     log = PredictionLog(settings, SCHEMA)
-    log.start()
     log.add("3", rows, [ANSWER] * len(rows))
     log.close()
     (path,) = (settings.paths.data / "predictions").glob("*/*.parquet")
@@ -82,12 +81,25 @@ def test_a_column_that_is_not_there_is_named(settings: Settings) -> None:
         PredictionLog(settings, SCHEMA)
 
 
-def test_what_finds_the_queue_full_is_dropped_and_counted(settings: Settings) -> None:
+def test_what_finds_the_queue_full_is_dropped_and_counted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configure(settings, "log: {queue_requests: 1}")
+    monkeypatch.setattr(PredictionLog, "_run", lambda _: None)  # nobody writes
     log, before = PredictionLog(settings, SCHEMA), DROPPED._value.get()
-    for _ in range(3):  # nobody writes: it was not started
+    for _ in range(3):
         log.add("3", [ROW, ROW], [ANSWER, ANSWER])
     assert DROPPED._value.get() == before + 4
+
+
+def test_the_rows_of_a_table_are_numbered_through(settings: Settings) -> None:
+    log = PredictionLog(settings, SCHEMA)
+    model = log.recorded(made_up_model())
+    model.predict([ROW, ROW])
+    model.predict([ROW])
+    log.close()
+    (path,) = (settings.paths.data / "predictions").glob("*/*.parquet")
+    assert parquet.read_table(path)["row"].to_pylist() == [0, 1, 2]
 
 
 def test_old_files_are_deleted(settings: Settings) -> None:
@@ -161,7 +173,6 @@ def answer(settings: Settings, rows: DataFrame, version: str = "1") -> None:
     pipeline, _ = load_model(settings.paths.models / "latest_model.joblib")
     schema = load_schema(settings.data.schema_path)
     row, log = row_model(schema), PredictionLog(settings, schema)
-    log.start()
     shares, names = pipeline.predict_proba(rows), pipeline.classes_
     for number, sent in enumerate(rows[schema.features].to_dict("records")):
         REQUEST_ID.set(f"request-{number}")
