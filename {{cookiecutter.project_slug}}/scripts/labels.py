@@ -3,7 +3,7 @@
     python scripts/labels.py outcomes.csv
 
 The file, CSV, Parquet or Excel, has the target column and what tells which row it is
-of: request_id (and row, in requests of several), or the column that labels.key of
+of: request_id (and row, in requests of several), or the column that log.key of
 config/monitoring_config.yaml names. Other columns are not read.
 """
 

@@ -10,16 +10,14 @@ is calm, 1 if there is an alarm, 2 if that could not be decided.
 
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pandas import DataFrame
+from pandas import DataFrame, notna
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from src.data.schema import DataSchema, load_schema
 from src.data.values import NUMERIC
-from src.evaluation.metrics import Predictions
 from src.models.registry import Registry, Version
 from src.monitoring.drift import Check, check_features, check_predictions, decide
 from src.monitoring.performance import check_performance
@@ -64,7 +62,6 @@ def monitor(settings: Settings) -> dict[str, Any]:
     window, registry = load_window(settings, chosen, schema), Registry(settings)
     version = named(registry, window.version)
     reference = load_reference(settings, registry, version, schema)
-    window = window._replace(predictions=in_order(window, reference))
     performance, rows = "not checked", len(window.time)
     checks: list[Check] = []
     is_enough = rows >= chosen.window.min_rows
@@ -74,7 +71,7 @@ def monitor(settings: Settings) -> dict[str, Any]:
         )
         both = reference.predictions, window.predictions
         checks += check_predictions(*both, chosen.alarm)
-        found, performance = check_performance(*both, window.labelled, settings, chosen)
+        found, performance = check_performance(*both, settings, chosen)
         checks = decide(checks + found, chosen.alarm.rate)
     alarms = sorted((c for c in checks if c.alarm), key=lambda c: -c.effect)
     if not is_enough:
@@ -91,7 +88,7 @@ def monitor(settings: Settings) -> dict[str, Any]:
         "to": window.time.max().isoformat(),
         "rows": rows,
         "rows_of_other_versions": window.others,
-        "labels": int(window.labelled.sum()),
+        "labels": int(notna(window.predictions.y_true).sum()),
         "performance": performance,
         "reference_rows": len(reference.features),
         "limits": chosen.alarm.model_dump(),
@@ -110,15 +107,6 @@ def named(registry: Registry, version: str) -> Version:
         if version in (str(known.number), known.sha256[:12]):
             return known
     raise DataError(f"version {version!r} answered, and the registry does not know it")
-
-
-def in_order(window: Window, reference: Reference) -> Predictions:
-    """Return the predictions of a window with the classes as the reference has them."""
-    said, classes = window.predictions, reference.predictions.classes
-    if said.probabilities is None:
-        return said
-    order = [said.classes.index(label) for label in classes]
-    return replace(said, probabilities=said.probabilities[:, order], classes=classes)
 
 
 def said(check: Check) -> str:

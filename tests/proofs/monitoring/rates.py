@@ -60,22 +60,31 @@ def make_world() -> World:
     model.after(steps)
     columns = feature_columns(schema)
     model.fit(create_features(known, columns), known[schema.target])
-    return World(settings, schema, model.pipeline, rows, said(model.pipeline, rows, schema))
+    return World(
+        settings, schema, model.pipeline, rows, said(model.pipeline, rows, schema)
+    )
 
 
 def said(pipeline: Any, rows: DataFrame, schema: DataSchema) -> Predictions:
     """Return what the model says of rows."""
-    features, target = create_features(rows, feature_columns(schema)), rows[schema.target]
+    features, target = (
+        create_features(rows, feature_columns(schema)),
+        rows[schema.target],
+    )
     return predict(pipeline, features, target, "classification", ">50K")
 
 
 def windows(
-    world: World, change: Change | None = None, labelled: bool = False, seed: int = 0
+    world: World,
+    change: Change | None = None,
+    labelled: bool = False,
+    seed: int = 0,
+    count: int = WINDOWS,
 ) -> Iterator[list[Check]]:
     """Yield what is decided of one window after the other, each with a reference of its
     own, and with the labels of all its rows or of none."""
     chosen = MonitoringSettings()
-    for number in range(WINDOWS):
+    for number in range(count):
         random = np.random.default_rng([seed, number])
         order = random.permutation(len(world.rows))
         parts = order[:REFERENCE], order[REFERENCE : REFERENCE + ROWS]
@@ -87,8 +96,9 @@ def windows(
         features = (part[world.schema.features] for part in (old, new))
         checks = [*check_features(*features, world.schema, chosen.alarm)]
         checks += check_predictions(*both, chosen.alarm)
-        known = np.full(ROWS, labelled)
-        found, _ = check_performance(*both, known, world.settings, chosen)
+        if not labelled:
+            both[1] = replace(both[1], y_true=np.full(ROWS, None))
+        found, _ = check_performance(*both, world.settings, chosen)
         yield decide(checks + found, chosen.alarm.rate)
 
 
@@ -135,3 +145,61 @@ def flipped(share: float) -> Change:
         return rows.assign(income=rows["income"].mask(turned, other))
 
     return change
+
+
+# name, the sizes, how they change the rows, and whether labels have arrived
+CHANGES: list[tuple[str, list[float], Callable[[float], Change], bool]] = [
+    ("age + years", [1, 2, 3, 4, 5], older, False),
+    ("self-employed × times", [1.25, 1.5, 1.75, 2, 2.5], more_often, False),
+    ("hours missing, share", [0.02, 0.04, 0.06, 0.08, 0.1], missing, False),
+    ("labels of the married flipped, share", [0.1, 0.2, 0.3, 0.4, 0.5], flipped, True),
+]
+
+
+def slow_drift(world: World, sequences: int) -> list[int]:
+    """Return in which of ten windows each of some sequences alarms first, in which
+    everybody gets half a year older from window to window; 11 for none."""
+    first = np.full(sequences, 11)
+    for number in range(10, 0, -1):
+        found = windows(world, older(number / 2), seed=number, count=sequences)
+        alarms = [any(check.alarm for check in checks) for checks in found]
+        first[alarms] = number
+    return first.tolist()
+
+
+def draw(world: World) -> Figure:
+    """Measure, and draw how often a window alarms by the size of a change."""
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    panels = figure.subplots(2, 3, sharey=True).flat
+    nothing = [rate(windows(world, labelled=labelled)) for labelled in (False, True)]
+    for (name, sizes, change, labelled), axes in zip(CHANGES, panels, strict=False):
+        found = [
+            rate(windows(world, change(size), labelled)) for size in tqdm(sizes, name)
+        ]
+        start = 1.0 if "×" in name else 0.0
+        axes.plot([start, *sizes], [nothing[labelled], *found], marker="o")
+        axes.set(title=name, xlabel="size of the change", ylim=(0, 1.02))
+    *_, slow, text = panels
+    first = slow_drift(world, WINDOWS)
+    share = [np.mean(np.array(first) <= number) for number in range(1, 11)]
+    slow.plot(range(1, 11), share, marker="o")
+    slow.set(title="age + half a year a window", xlabel="windows until the first alarm")
+    for axes in (*figure.axes[:5],):
+        axes.axhline(MonitoringSettings().alarm.rate, color="gray", linestyle="--")
+        axes.set(ylabel="share of windows with an alarm")
+    text.axis("off")
+    told = [
+        "Without any change",
+        f"{nothing[0]:.1%} of windows alarm without labels,",
+        f"{nothing[1]:.1%} with labels of all rows;",
+        "the dashed line is the rate configured.",
+        "",
+        f"Each point: {WINDOWS} windows of {ROWS} rows,",
+        f"held against {REFERENCE} rows of the census.",
+    ]
+    text.text(0, 0.95, "\n".join(told), va="top")
+    return figure
+
+
+if __name__ == "__main__":
+    draw(make_world()).savefig(Path(sys.argv[1]))

@@ -28,7 +28,7 @@ def label_model(schema: DataSchema, settings: MonitoringSettings) -> type[BaseMo
     fields: dict[str, Any] = {
         "label": (Annotated[kind, read], Field(alias=schema.target))
     }
-    if key := settings.labels.key:
+    if key := settings.log.key:
         name = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
         fields["key"] = name, Field(alias=key)
     else:

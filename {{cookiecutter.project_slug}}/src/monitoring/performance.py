@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import notna
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
@@ -28,12 +29,11 @@ class Figure(NamedTuple):
 def check_performance(
     reference: Predictions,
     window: Predictions,
-    labelled: NDArray[np.bool_],
     settings: Settings,
     chosen: MonitoringSettings,
 ) -> tuple[list[Check], str]:
     """Return the check of the primary metric, and how it was come by, or why not."""
-    known = window.take(labelled)
+    known = window.take(np.asarray(notna(window.y_true)))
     count, metric = len(known.y_true), PRIMARY[settings.task]
     needed = chosen.window.min_labels
     few = too_few(known, settings) if count >= needed else f"{count} labels of {needed}"

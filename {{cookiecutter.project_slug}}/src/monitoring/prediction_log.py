@@ -131,7 +131,7 @@ class PredictionLog:
 
     def _lines(self, entry: Entry) -> Iterator[Row]:
         """Yield the rows of an entry as ``log_schema`` has them."""
-        key, fields = self.settings.labels.key, self.columns.field("features").type
+        key, fields = self.settings.log.key, self.columns.field("features").type
         parts = zip(entry.places, entry.rows, entry.answers, strict=True)
         for place, row, answer in parts:
             told = row.get(key) if key else None

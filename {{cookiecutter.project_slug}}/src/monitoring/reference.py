@@ -1,10 +1,11 @@
-"""What a version of the model was like when it was promoted: the test rows and what it
-said of them, which a window of the prediction log is held against.
+"""What the service would have answered to the test rows of a version: what a window of
+the prediction log is held against.
 
 It is kept with the version, as a JSON document. Each column is sorted by itself, so
 that no row can be put together from it; what was said and what was true stay together.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from pandas import DataFrame, Series
 
 from src.data.columns import Column
 from src.data.schema import DataSchema
-from src.evaluation.metrics import Predictions, predict
+from src.evaluation.metrics import Predictions
 from src.evaluation.performance import load_inputs
 from src.models.registry import Registry, Version
 from src.monitoring.settings import load_monitoring_settings
+from src.serving.model import Model
+from src.serving.schemas import row_model, values_of
 from src.utils.config import Settings
 from src.utils.errors import DataError
 
@@ -38,16 +41,20 @@ def write_reference(settings: Settings, registry: Registry, version: Version) ->
     schema, test = inputs.schema, inputs.test
     if len(test) > MAX_ROWS:
         test = test.sample(MAX_ROWS, random_state=settings.seed)
-    of = (settings.task, inputs.record.get("positive_class"))
-    said = predict(inputs.pipeline, test, test[schema.target], *of)
     personal = load_monitoring_settings(settings, schema).log.personal
     kept = [name for name in schema.features if name not in personal]
+    row = row_model(schema)
+    model = Model.load(path, str(version.number), schema, row)
+    rows = test[schema.features].to_dict("records")
+    answers = model.predict(values_of([row.model_validate(sent) for sent in rows]))
     content = {
         "columns": {name: _values(test[name]) for name in kept},
-        "actual": said.y_true.tolist(),
-        "prediction": said.y_pred.tolist(),
-        "probabilities": _lists(said.probabilities),
-        "classes": said.classes,
+        "actual": test[schema.target].tolist(),
+        "prediction": [answer["prediction"] for answer in answers],
+        "probabilities": {
+            label: [answer["probabilities"][label] for answer in answers]
+            for label in model.classes
+        },
     }
     registry.register(path, {NAME: content})
 
@@ -56,26 +63,36 @@ def load_reference(
     settings: Settings, registry: Registry, version: Version, schema: DataSchema
 ) -> Reference:
     """Return the reference of a version, which is written first if need be."""
-    if (content := registry.document(version, NAME)) is None:
-        write_reference(settings, registry, version)
-        content = registry.document(version, NAME)
-    if content is None or not content["actual"]:
-        raise DataError(f"version {version.number}: no reference; train and promote")
+    content = registry.document(version, NAME)
+    if content is None:
+        try:
+            write_reference(settings, registry, version)
+        except DataError as error:
+            problem = f"version {version.number} was promoted without a reference"
+            raise DataError(f"{problem}, and has none now: {error}") from None
+        content = registry.document(version, NAME) or {}
     columns = {
         name: typed(values, schema.columns[name].type)
         for name, values in content["columns"].items()
         if name in schema.features
     }
-    probabilities = content["probabilities"]
+    said = content["prediction"], content["actual"], content["probabilities"]
+    return Reference(DataFrame(columns), predictions(settings, *said))
+
+
+def predictions(
+    settings: Settings,
+    said: Iterable[Any],
+    actual: Iterable[Any],
+    probabilities: Mapping[Any, Sequence[float]],
+) -> Predictions:
+    """Return what was said, what was true, and how probable each class was."""
     kind: Any = np.float64 if settings.task == "regression" else object
-    said = Predictions(
-        settings.task,
-        np.array(content["actual"], kind),
-        np.array(content["prediction"], kind),
-        None if probabilities is None else np.array(probabilities, np.float64),
-        tuple(content["classes"]),
-    )
-    return Reference(DataFrame(columns), said)
+    shares = np.column_stack([*probabilities.values()]) if probabilities else None
+    if shares is not None:  # their digits are those of single precision
+        shares /= shares.sum(axis=1, keepdims=True)
+    both = np.array([*actual], kind), np.array([*said], kind)
+    return Predictions(settings.task, *both, shares, tuple(probabilities))
 
 
 def typed(values: Any, kind: str) -> Column:
@@ -91,7 +108,3 @@ def _values(column: Column) -> list[Any]:
     if ordered.dtype.kind == "M":
         ordered = ordered.dt.strftime("%Y-%m-%dT%H:%M:%S")
     return ordered.astype(object).where(ordered.notna(), None).tolist()
-
-
-def _lists(probabilities: Any) -> list[list[float]] | None:
-    return None if probabilities is None else probabilities.tolist()

@@ -12,14 +12,11 @@ CONFIG_NAME = "monitoring_config.yaml"
 
 class LogSettings(config.Section):
     personal: list[str] = []
+    key: str | None = None
     part_rows: int = Field(default=10_000, ge=1)
     part_seconds: float = Field(default=60, gt=0)
     queue_requests: int = Field(default=10_000, ge=1)
     retention_days: int = Field(default=90, ge=1)
-
-
-class LabelSettings(config.Section):
-    key: str | None = None
 
 
 class WindowSettings(config.Section):
@@ -38,7 +35,6 @@ class MonitoringSettings(config.Section):
     """What is kept of predictions, and when they raise an alarm."""
 
     log: LogSettings = LogSettings()
-    labels: LabelSettings = LabelSettings()
     window: WindowSettings = WindowSettings()
     alarm: AlarmSettings = AlarmSettings()
 
@@ -51,8 +47,8 @@ def load_monitoring_settings(
     path = settings.data.schema_path.with_name(CONFIG_NAME)
     files = [path] if path.exists() else []
     found = config.read_settings(MonitoringSettings, files, "MONITORING_")
-    keys = [found.labels.key] if found.labels.key else []
-    for key, columns in (("log.personal", found.log.personal), ("labels.key", keys)):
+    keys = [found.log.key] if found.log.key else []
+    for key, columns in (("log.personal", found.log.personal), ("log.key", keys)):
         if unknown := [name for name in columns if name not in schema.columns]:
             expected = f"columns of the data schema: {', '.join(schema.columns)}"
             raise ConfigError(f"{path}: {key}: found {unknown}, expected {expected}")
