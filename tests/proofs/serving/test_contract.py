@@ -183,7 +183,7 @@ class Server:
     before: dict[str, httpx2.Response] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, project: Project, log: Path) -> "Server":
+    def start(cls, project: Project, log: Path, **variables: str) -> "Server":
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -195,6 +195,7 @@ class Server:
         } | {
             "PYTHONPATH": str(PROJECT_ROOT),
             "MLOPS_TASK": settings.task,
+            "MLOPS_PATHS__DATA": str(settings.paths.data),
             "MLOPS_PATHS__MODELS": str(settings.paths.models),
             "MLOPS_REGISTRY__MODEL": settings.registry.model,
             "MLOPS_DATA__TARGET": settings.data.target,
@@ -208,6 +209,7 @@ class Server:
             "SERVING_MAX_BATCH_ROWS": str(MAX_BATCH_ROWS),
             # Where one framework keeps the metrics, which servers must not share.
             "BENTOML_HOME": str(log.with_suffix(".bentoml")),
+            **variables,
         }
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -65,6 +65,7 @@ class Champion:
     def stop(self) -> None:
         """End the following; the model stays."""
         self._stopped.set()
+        self.log.close()
 
     def refresh(self) -> None:
         """Load the champion if it is another one; if that fails, the old one stays."""

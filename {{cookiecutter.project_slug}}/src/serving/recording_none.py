@@ -12,6 +12,8 @@ class PredictionLog:
 
     def add(self, *_: Any) -> None: ...
 
+    def close(self) -> None: ...
+
     def recorded(self, model: Model) -> Model:
         """Return the model as it is."""
         return model
