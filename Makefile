@@ -60,6 +60,15 @@ bench: $(READY) ## Measure generation, combinations and training against their f
 bench-serve: $(READY) ## Measure the services of generated projects beside their frameworks' limits
 	@$(BIN)/python -m benchmarks.bench_serve
 
+# In a project of its own, which has the packages.
+.PHONY: rates
+rates: $(READY) ## Measure how often monitoring alarms, and draw docs/assets/monitoring.svg
+	@rm -rf build/rates
+	@$(BIN)/cookiecutter . --no-input --output-dir build/rates monitoring=evidently
+	@$(MAKE) --no-print-directory -C build/rates/my-ml-project setup
+	@cp -R tests/proofs build/rates/my-ml-project/tests/
+	@cd build/rates/my-ml-project && .venv/bin/python -m tests.proofs.monitoring.rates "$(CURDIR)/docs/assets/monitoring.svg"
+
 .PHONY: options
 options: $(READY) ## Measure what each choice costs, for the options table
 	@$(BIN)/python -m docs.options --measure
