@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import LoggingSettings
 from src.utils.errors import DataError
 from src.utils.files import read_json, sha256_of, write_json
-from src.utils.logging import setup_logging
+from src.utils.logging import REQUEST_ID, RUN_ID, setup_logging
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +82,23 @@ def test_logs_are_readable_lines_for_people(capsys: pytest.CaptureFixture[str]) 
     logging.getLogger("test").info("hidden")
     logging.getLogger("test").warning("shown")
     assert capsys.readouterr().err.endswith("WARNING shown\n")
+
+
+def test_json_logs_say_which_run_and_request_they_are_of(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    setup_logging(LoggingSettings(format="json"))
+    logging.getLogger("test").info("of none")
+    tokens = RUN_ID.set("a1"), REQUEST_ID.set("b2")
+    try:
+        logging.getLogger("test").info("of both")
+    finally:
+        RUN_ID.reset(tokens[0])
+        REQUEST_ID.reset(tokens[1])
+    none, both = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert none.keys() == {"time", "level", "logger", "message"}
+    assert (both["message"], both["run_id"], both["request_id"]) == (
+        "of both",
+        "a1",
+        "b2",
+    )

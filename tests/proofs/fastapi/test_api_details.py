@@ -79,6 +79,7 @@ def test_requests_are_logged_and_counted_by_route(
         ("/v1/predict", 422),
         ("other", 404),
     ]
+    assert {"time", "level", "logger", "message", "request_id"} <= lines[0].keys()
     assert "secret" not in text
 
 

@@ -86,6 +86,7 @@ def test_requests_are_logged_and_counted_by_route(
     lines = [json.loads(line) for line in text.splitlines()]
     logged = [(line["path"], line["status"]) for line in lines]
     assert logged == [("/v1/predict", 422), ("other", 404)]
+    assert {"time", "level", "logger", "message", "request_id"} <= lines[0].keys()
     assert "secret" not in text
 
 

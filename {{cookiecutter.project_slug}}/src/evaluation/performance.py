@@ -20,6 +20,7 @@ from src.models.factory import ModelFactory
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
 from src.utils.files import sha256_of
+from src.utils.logging import RUN_ID
 
 # A category has at most so many slices; numbers and dates with more values are cut.
 MAX_SLICES, MAX_VALUES = 20, 10
@@ -118,6 +119,7 @@ def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs
     """Return a saved model, and test rows that it has not seen; DataError if they
     cannot be used, or do not belong together."""
     pipeline, record = load_model(model_path)
+    RUN_ID.set(record.get("run_id"))
     schema = load_schema(settings.data.schema_path, settings)
     train, folder = load_processed(settings, "train"), settings.paths.processed
     trained_on = record["data"]["files"]["train.csv"]["sha256"]

@@ -19,8 +19,9 @@ SECURITY_HEADERS = [
     *((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY")),
 ]
 LOG_LINE = (
-    '{"time": "%s", "request_id": "%s", "method": "%s", "path": "%s", '
-    '"status": %d, "milliseconds": %.2f}'
+    '{"time": "%s", "level": "INFO", "logger": "access", "message": "answered", '
+    '"request_id": "%s", "method": "%s", "path": "%s", "status": %d, '
+    '"milliseconds": %.2f}'
 )
 REQUESTS = Histogram(
     "http_request_duration_seconds",

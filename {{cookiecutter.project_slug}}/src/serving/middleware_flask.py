@@ -49,6 +49,9 @@ def observe(app: Flask) -> None:
         response.headers["X-Request-ID"] = REQUEST_ID.get()
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "INFO",
+            "logger": "access",
+            "message": "answered",
             "request_id": REQUEST_ID.get(),
             "method": request.method,
             "path": route,

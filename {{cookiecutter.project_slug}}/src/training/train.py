@@ -33,6 +33,7 @@ from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError, reported
 from src.utils.files import atomic_path, read_json
+from src.utils.logging import RUN_ID
 
 MODEL_FILE = "latest_model.joblib"
 
@@ -170,6 +171,7 @@ def train(settings: Settings) -> BaseModel:
     logger.info("training %s on %d rows", settings.model.type, len(rows))
     try:
         with tracker.run(settings, f"train {settings.model.type}") as trainer.run_id:
+            RUN_ID.set(trainer.run_id)
             return trainer.run_pipeline(rows)
     except DataError as error:
         done = f"; the model is saved, as {trainer.saved}" if trainer.saved else ""

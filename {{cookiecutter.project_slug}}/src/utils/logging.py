@@ -7,8 +7,10 @@ from pythonjsonlogger.json import JsonFormatter
 
 from src.utils.config import LoggingSettings
 
-REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")  # of the service
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "exception"}
+# What the present run is recorded as, and what a caller knows the present request by.
+RUN_ID: ContextVar[str | None] = ContextVar("run_id", default=None)
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def setup_logging(settings: LoggingSettings) -> None:
@@ -20,4 +22,13 @@ def setup_logging(settings: LoggingSettings) -> None:
             fields, rename_fields=NAMES, timestamp="time", json_ensure_ascii=False
         )
     handler.setFormatter(line)
+    handler.addFilter(identified)
     logging.basicConfig(level=settings.level, handlers=[handler], force=True)
+
+
+def identified(record: logging.LogRecord) -> bool:
+    """Add to a record what it belongs to, which JSON then has, and let it pass."""
+    for name, value in (("run_id", RUN_ID.get()), ("request_id", REQUEST_ID.get())):
+        if value:
+            setattr(record, name, value)
+    return True
