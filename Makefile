@@ -67,7 +67,7 @@ rates: $(READY) ## Measure how often monitoring alarms, and draw docs/assets/mon
 	@$(BIN)/cookiecutter . --no-input --output-dir build/rates monitoring=evidently
 	@$(MAKE) --no-print-directory -C build/rates/my-ml-project setup
 	@cp -R tests/proofs build/rates/my-ml-project/tests/
-	@cd build/rates/my-ml-project && .venv/bin/python -m tests.proofs.monitoring.rates "$(CURDIR)/docs/assets/monitoring.svg"
+	@cd build/rates/my-ml-project && .venv/bin/python -m tests.proofs.rates.rates "$(CURDIR)/docs/assets/monitoring.svg"
 
 .PHONY: options
 options: $(READY) ## Measure what each choice costs, for the options table

@@ -25,13 +25,21 @@ PACKAGES = ["hypothesis", "openpyxl"]
 PROJECTS = {
     "mlflow and fastapi": (
         "3.12",
-        {},
-        ["always", "mlflow", "responsible_ai", "serving", "fastapi", "dvc"],
+        {"monitoring": "evidently"},
+        [
+            *("always", "mlflow", "responsible_ai", "serving", "fastapi", "dvc"),
+            *("monitoring", "rates"),
+        ],
     ),
     "a folder and flask": (
         "3.11",
-        {"data_versioning": "none", "experiment_tracking": "none", "serving": "flask"},
-        ["always", "folder", "serving", "flask"],
+        {
+            "data_versioning": "none",
+            "experiment_tracking": "none",
+            "serving": "flask",
+            "monitoring": "evidently",
+        },
+        ["always", "folder", "serving", "flask", "monitoring"],
     ),
     "wandb and bentoml": (
         "3.13",
@@ -40,8 +48,9 @@ PROJECTS = {
             "experiment_tracking": "wandb",
             "responsible_ai": "no",
             "serving": "bentoml",
+            "monitoring": "nannyml",
         },
-        ["wandb", "serving"],
+        ["wandb", "serving", "monitoring"],
     ),
 }
 

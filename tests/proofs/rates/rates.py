@@ -3,7 +3,7 @@
 The rows of the census that a model was not trained on are dealt out again and again:
 some are the reference, others the window. In a project with monitoring::
 
-    python -m tests.proofs.monitoring.rates rates.svg
+    python -m tests.proofs.rates.rates rates.svg
 """
 
 import sys

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.proofs.monitoring.rates import World, flipped, make_world, missing
-from tests.proofs.monitoring.rates import more_often, older, rate, slow_drift, windows
+from tests.proofs.rates.rates import World, flipped, make_world, missing
+from tests.proofs.rates.rates import more_often, older, rate, slow_drift, windows
 
 RATE = 0.05  # as config/monitoring_config.yaml has it
 
