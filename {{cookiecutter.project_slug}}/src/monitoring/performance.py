@@ -59,7 +59,7 @@ def check_performance(
 def estimated(reference: Predictions, window: Predictions, seed: int) -> list[Figure]:
     """Return the ROC AUC to be expected of both parts if a probability means what it
     meant in the reference: each row counts as each class, by how probable that is
-    (confidence-based performance estimation, NannyML). It knows of no change in how
+    (confidence-based performance estimation). It knows of no change in how
     the target depends on the features."""
     old, new = (np.asarray(p.probabilities) for p in (reference, window))
     truth, random = encode(reference).y_true, np.random.default_rng(seed)
