@@ -137,7 +137,11 @@ OWNED_PATHS = {
         "none": [("src/models/export_none.py", "src/models/export.py")],
     },
     "monitoring": {
-        "evidently": MONITORING,
+        "evidently": [
+            *MONITORING,
+            ("requirements-monitoring.evidently.txt", "requirements-monitoring.txt"),
+            ("scripts/monitoring_report_evidently.py", "scripts/monitoring_report.py"),
+        ],
         "nannyml": MONITORING,
     },
     "__recording": {
@@ -157,9 +161,9 @@ OWNED_PATHS = {
 # What editors, tools and a run of the project leave in the template's folder: git
 # ignores it there, and no project gets it. Names of files and folders, or paths.
 LEFT_OVERS = """
-.DS_Store .coverage .env .hypothesis .ipynb_checkpoints .partial-* .venv .*_cache
-*.egg-info *.py[co] __pycache__ build dist dvc_plots mlflow.db mlruns release reports
-site wandb
+.DS_Store .coverage .env .hypothesis .ipynb_checkpoints .partial-* .venv
+.venv-monitoring .*_cache *.egg-info *.py[co] __pycache__ build dist dvc_plots mlflow.db
+mlruns release reports site wandb
 data/raw/[!.]* data/processed/[!.]* data/features/[!.]* models/[!.]*
 """.split()
 

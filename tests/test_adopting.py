@@ -322,6 +322,7 @@ LEFT_OVERS = [
     "src/serving/__pycache__/api.cpython-312.pyc",
     "src/data/old.pyc",
     "src/thing.egg-info/PKG-INFO",
+    ".venv-monitoring/lib/x",
     ".ruff_cache/0.1/x",
     ".DS_Store",
     "docs/.DS_Store",

@@ -144,6 +144,24 @@ BREAKS = {
         "numpy>=2\npyyaml>=6",
         "requirements.txt: names `numpy`, which nothing imports or runs",
     ),
+    "import of the project where it is not installed": (
+        "scripts/monitoring_report.py",
+        "import tabulate",
+        "import src.config\nimport tabulate",
+        "scripts/monitoring_report.py: imports `src`, which its own requirements do not",
+    ),
+    "requirement of an environment apart that its code does not import": (
+        "requirements-monitoring.txt",
+        "tabulate",
+        "pyyaml>=6,<7\ntabulate",
+        "requirements-monitoring.txt: names `pyyaml`, which what is run with it does not",
+    ),
+    "requirement of an environment apart without a bound": (
+        "requirements-monitoring.txt",
+        "tabulate>=0.9,<1",
+        "tabulate>=0.9",
+        "requirements-monitoring.txt: `tabulate>=0.9` is not below the version that may",
+    ),
     "make target that is not there": (
         "README.md",
         "The end.",

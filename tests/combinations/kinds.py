@@ -23,6 +23,10 @@ BY_SUFFIX = {
     ".j2": "jinja",
 }
 
+# Environments of their own: what is installed there -> the one file that runs there.
+APART = {"requirements-monitoring.txt": "scripts/monitoring_report.py"}
+IS_APART = {*APART, *APART.values()}
+
 # Kinds whose lines can be judged one by one: nothing reads the file as a whole.
 LINEWISE = {"env", "markdown", "text"}
 

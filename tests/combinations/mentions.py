@@ -8,7 +8,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from tests.combinations.facts import Name
-from tests.combinations.kinds import kind_of
+from tests.combinations.kinds import IS_APART, kind_of
 
 TARGET = re.compile(r"^([\w.-]+(?: [\w.-]+)*)\s*:(?![=:])", re.MULTILINE)
 # `make` with its targets where a command stands: in code, or after "run" in a message.
@@ -45,6 +45,7 @@ def offers(landing: str, text: str) -> Iterator[Name]:
                 yield "documented variable", name
         case "requirements":
             sort = "pin" if landing == "constraints.txt" else "requirement"
+            sort = f"{sort} apart" if landing in IS_APART else sort
             yield from ((sort, name) for name in requirements(text))
 
 
@@ -89,9 +90,11 @@ class Needs:
                     named = [s for s in sources.split() if not s.startswith("-")]
                     yield from (("path", s.rstrip("/")) for s in named if s != ".")
             case "requirements" if landing != "constraints.txt":
+                apart = landing in IS_APART
                 for name in requirements(text):
-                    yield "pin", name
-                    yield "import", name
+                    if not apart:
+                        yield "pin", name
+                    yield "import apart" if apart else "import", name
 
     def _paths(self, text: str) -> Iterator[str]:
         for found in self.path.findall(text):

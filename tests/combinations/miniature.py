@@ -61,6 +61,14 @@ USER 10001:10001
 CMD ["python", "-m", "src.config"]
 """,
     "requirements.txt": "pyyaml>=6\n",
+    "requirements-monitoring.txt": "tabulate>=0.9,<1\n",
+    "scripts/monitoring_report.py": '''\
+"""A report."""
+
+import tabulate
+
+print(tabulate.tabulate([["calm"]]))
+''',
     "constraints.txt": "pyyaml==6.0.3\n",
     "Makefile": """\
 .PHONY: help

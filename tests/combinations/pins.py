@@ -1,9 +1,13 @@
-"""The shipped constraints hold every requirement, on every Python that is offered."""
+"""The shipped constraints hold every requirement, on every Python that is offered.
+
+The requirements of an environment apart have bounds instead.
+"""
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.combinations.kinds import APART
 from tests.combinations.mentions import requirement_lines
 from tests.combinations.model import Model, Problem
 
@@ -15,7 +19,12 @@ def check_pins(model: Model) -> list[Problem]:
     pins = [Requirement(line) for line in _lines(model, CONSTRAINTS)]
     problems = []
     for path in model.pieces:
-        if path.startswith("requirements"):
+        if model.landings(path) & {*APART}:
+            for line in sorted(set(_lines(model, path))):
+                if not any(s.operator == "<" for s in Requirement(line).specifier):
+                    message = f"`{line}` is not below the version that may break it"
+                    problems.append(Problem(path, message))
+        elif path.startswith("requirements"):
             for line in sorted(set(_lines(model, path))):
                 for python in model.questions.values.get("python_version", ("3.11",)):
                     wanted = Requirement(line)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import PurePosixPath
 
 from tests.combinations.facts import Name
-from tests.combinations.kinds import kind_of
+from tests.combinations.kinds import IS_APART, kind_of
 
 # Import name -> distribution, where the two differ.
 DISTRIBUTIONS = {
@@ -59,8 +59,9 @@ def offers(landing: str, text: str) -> Iterator[Name]:
             for name in _defined(node):
                 yield "name", f"{module}.{name}"
         yield from (("setting", name) for name in _settings(parse(landing, text)))
+    sort = "import apart" if landing in IS_APART else "import"
     for module, _ in _imports(parse(landing, text)):
-        yield "import", DISTRIBUTIONS.get(module.split(".")[0], module.split(".")[0])
+        yield sort, DISTRIBUTIONS.get(module.split(".")[0], module.split(".")[0])
 
 
 def needs(landing: str, text: str) -> Iterator[Name]:
@@ -68,7 +69,10 @@ def needs(landing: str, text: str) -> Iterator[Name]:
     tree = parse(landing, text)
     for module, name in _imports(tree):
         top = module.split(".")[0]
-        if top in ("src", "tests", "scripts"):
+        if landing in IS_APART:  # nothing of the project is installed there
+            if top not in sys.stdlib_module_names:
+                yield "requirement apart", DISTRIBUTIONS.get(top, top)
+        elif top in ("src", "tests", "scripts"):
             yield "module", module
             if name:
                 yield "name", f"{module}.{name}"

@@ -35,6 +35,15 @@ UNIMPORTED = {
     "uvicorn": "run from the shell",
 }
 
+# The same, of an environment apart.
+UNIMPORTED_APART = {
+    "numpy": "held where those that are imported work with it",
+    "pyarrow": "how pandas reads Parquet",
+    "pydantic": "held where Evidently finds the older one in it",
+    "scikit-learn": "held where Evidently works with it",
+    "scipy": "held where Evidently works with it",
+}
+
 # Variables that other programs read.
 FOREIGN = {
     "AWS_ACCESS_KEY_ID": "read by DVC for a bucket",
@@ -50,6 +59,7 @@ FOREIGN = {
 KNOWN = {
     *(("path", path) for path in WRITTEN),
     *(("import", name) for name in UNIMPORTED),
+    *(("import apart", name) for name in UNIMPORTED_APART),
     *(("setting", name) for name in FOREIGN),
 }
 
@@ -112,6 +122,8 @@ def _resolve(
 
 MISSING = {
     "requirement": "imports `{name}`, which requirements.txt does not name",
+    "requirement apart": "imports `{name}`, which its own requirements do not name",
+    "import apart": "names `{name}`, which what is run with it does not import",
     "import": "names `{name}`, which nothing imports or runs",
     "pin": "`{name}` is not pinned in constraints.txt",
     "setting": "`{name}` is a variable that nothing reads",
