@@ -57,6 +57,8 @@ def main() -> None:
 
 def monitor(settings: Settings) -> dict[str, Any]:
     """Check the last window, write down what was found, and return the decision."""
+    folder = settings.paths.reports / "monitoring"
+    (folder / "decision.json").unlink(missing_ok=True)  # it would be of another window
     schema = load_schema(settings.data.schema_path, settings)
     chosen = load_monitoring_settings(settings, schema)
     window, registry = load_window(settings, chosen, schema), Registry(settings)
@@ -96,7 +98,7 @@ def monitor(settings: Settings) -> dict[str, Any]:
         "task": settings.task,
         **layout(schema, reference, window),
     }
-    write(decision, reference, window, settings.paths.reports / "monitoring")
+    write(decision, reference, window, folder)
     return decision
 
 
