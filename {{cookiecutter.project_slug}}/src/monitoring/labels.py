@@ -37,6 +37,16 @@ def label_model(schema: DataSchema, settings: MonitoringSettings) -> type[BaseMo
     return create_model("Label", __config__=ConfigDict(extra="forbid"), **fields)
 
 
+def described(label: type[BaseModel], max_rows: int) -> dict[str, Any]:
+    """Return what OpenAPI says of the route that takes labels."""
+    items = label.model_json_schema()
+    many = {"type": "array", "items": items, "minItems": 1, "maxItems": max_rows}
+    body = {"required": True, "content": {"application/json": {"schema": many}}}
+    answers = {"200": "How many were taken", "default": "A refusal, which says why"}
+    responses = {status: {"description": text} for status, text in answers.items()}
+    return {"/v1/labels": {"post": {"requestBody": body, "responses": responses}}}
+
+
 class Labels:
     """Takes labels, and writes them down before it returns."""
 

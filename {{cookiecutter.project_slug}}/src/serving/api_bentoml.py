@@ -25,7 +25,6 @@ from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from src.data.schema import load_schema
 from src.serving import schemas, tables
@@ -131,19 +130,22 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         media_types={"/v1/predict/batch": tuple(tables.ANSWERS)},
     )
 
-    def document(_: Request) -> Response:
-        return JSONResponse(describe(service, bool(serving.keys)))
+    app = Starlette()
+    labels = add_labels(app, settings, schema, serving.max_rows)
 
-    app = Starlette(routes=[Route("/docs.json", document)])
-    add_labels(app, settings, schema, serving.max_rows)
+    def document(_: Request) -> Response:
+        return JSONResponse(describe(service, bool(serving.keys), labels))
+
+    app.add_route("/docs.json", document)
     service.mount_asgi_app(app)
     return service
 
 
-def describe(service: Any, needs_key: bool) -> dict[str, Any]:
+def describe(service: Any, needs_key: bool, others: dict[str, Any]) -> dict[str, Any]:
     """Return BentoML's document with what it cannot know, and what it says wrongly."""
     document: dict[str, Any] = service.openapi_spec.asdict()
-    components, paths = document["components"], document["paths"]
+    components, paths = document["components"], document["paths"] | others
+    document["paths"] = paths
     problems = components["schemas"]["InvalidArgument"]["properties"]
     problems["detail"] = {"type": "array", "items": {"type": "object"}}  # not a text
     paths["/readyz"]["get"]["responses"][503] = REFUSALS[503]

@@ -52,7 +52,9 @@ def create_app(
     add_errors(app)
     document = describe(settings.project.name, body, bool(serving.keys))
     add_status(app, champion, document)
-    app.register_blueprint(predictions(champion, body))
+    protected = predictions(champion, body)
+    document["paths"] |= add_labels(protected, settings, schema, serving.max_rows)
+    app.register_blueprint(protected)
     return app
 
 
@@ -120,7 +122,6 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
     def model() -> ResponseReturnValue:
         return champion.loaded().describe()
 
-    add_labels(protected, champion.settings, champion.schema, serving.max_rows)
     return protected
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from src.data.schema import DataSchema
-from src.monitoring.labels import Labels
+from src.monitoring.labels import Labels, described
 from src.monitoring.prediction_log import PredictionLog
 from src.serving.schemas import problems_of
 from src.utils.config import Settings
@@ -19,8 +19,9 @@ __all__ = ["PredictionLog", "add_labels"]
 
 def add_labels(
     app: Starlette, settings: Settings, schema: DataSchema, max_rows: int
-) -> None:
-    """Add ``POST /v1/labels`` to an application beside BentoML's own routes."""
+) -> dict[str, Any]:
+    """Add ``POST /v1/labels`` to an application beside those of BentoML; return what
+    OpenAPI says of it."""
     store = Labels(settings, schema)
     limits = Field(min_length=1, max_length=max_rows)
     many = Annotated[list[store.model], limits]  # type: ignore[name-defined]
@@ -36,3 +37,4 @@ def add_labels(
         return JSONResponse({"labels": len(labels)})
 
     app.add_route("/v1/labels", take_labels, ["POST"])
+    return described(store.model, max_rows)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import Field, TypeAdapter
 
 from src.data.schema import DataSchema
-from src.monitoring.labels import Labels
+from src.monitoring.labels import Labels, described
 from src.monitoring.prediction_log import PredictionLog
 from src.serving.middleware import content_of
 from src.utils.config import Settings
@@ -17,8 +17,9 @@ __all__ = ["PredictionLog", "add_labels"]
 
 def add_labels(
     blueprint: Blueprint, settings: Settings, schema: DataSchema, max_rows: int
-) -> None:
-    """Add ``POST /v1/labels`` to the routes for callers with a key."""
+) -> dict[str, Any]:
+    """Add ``POST /v1/labels`` to the routes for callers with a key; return what OpenAPI
+    says of it."""
     store = Labels(settings, schema)
     limits = Field(min_length=1, max_length=max_rows)
     many = Annotated[list[store.model], limits]  # type: ignore[name-defined]
@@ -29,3 +30,5 @@ def add_labels(
         labels = body.validate_json(content_of("application/json"))
         store.add(labels)
         return {"labels": len(labels)}
+
+    return described(store.model, max_rows)

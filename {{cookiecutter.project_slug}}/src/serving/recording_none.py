@@ -19,4 +19,6 @@ class PredictionLog:
         return model
 
 
-def add_labels(*_: Any) -> None: ...
+def add_labels(*_: Any) -> dict[str, Any]:
+    """Take no labels."""
+    return {}
