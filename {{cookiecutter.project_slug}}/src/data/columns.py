@@ -2,7 +2,6 @@
 ``values.py`` reads them. What cannot be read is missing; validation reports it."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,8 +17,7 @@ Column: TypeAlias = "pd.Series[Any]"
 
 def to_schema_types(frame: pd.DataFrame, schema: DataSchema) -> pd.DataFrame:
     """Return the columns that both have, in the schema's order and as its types."""
-    both = [name for name in schema.columns if name in frame]
-    columns = {name: convert(frame[name], schema.columns[name]) for name in both}
+    columns = {n: convert(frame[n], c) for n, c in schema.columns.items() if n in frame}
     return pd.DataFrame(columns, frame.index)
 
 
@@ -33,15 +31,14 @@ def convert(column: Column, rules: Reading) -> Column:
         return utc.astype("datetime64[us]")
     is_number = types.is_numeric_dtype(column) or types.is_bool_dtype(column)
     if is_number and not rules.missing and kind in NUMERIC:
-        numbers = column.astype("float64")
-        return numbers.where(numbers.abs() <= MAX_NUMBER)
+        return column.astype("float64").where(lambda n: n.abs() <= MAX_NUMBER)
     text = as_text(column, rules.missing)
     if kind == "category":
         return text.str.replace(f"^{WHOLE_FLOAT}$", r"\1", regex=True)
     if kind in NUMERIC and rules.format is None:
         if (text.isna() | text.str.fullmatch(NUMBER)).all():
-            numbers = text.astype("float64")  # to_numeric may be one unit off
-            return numbers.where(numbers.abs() <= MAX_NUMBER)
+            # Not to_numeric, which may be one unit off.
+            return text.astype("float64").where(lambda n: n.abs() <= MAX_NUMBER)
     codes, values = pd.factorize(text)  # each value once; -1 is missing
     dtype = "datetime64[us]" if kind == "date" else "float64"
     read = np.array([*(read_or_none(value, rules) for value in values), None], dtype)
@@ -57,8 +54,7 @@ def as_text(column: Column, missing: Sequence[str] = ()) -> Column:
 
 
 def rarer_class(labels: Column) -> str | None:
-    """Return the rarer one of two classes, the last in the alphabet if both are as
-    frequent; None if there are not two."""
+    """Return the rarer of two classes, of equals the last by name; None if not two."""
     counts = labels.value_counts().sort_index(ascending=False)
     return str(counts.idxmin()) if len(counts) == 2 else None
 
@@ -66,8 +62,7 @@ def rarer_class(labels: Column) -> str | None:
 def written(column: Column, rules: Reading) -> Column:
     """Return typed values as text that ``convert`` reads back by the same rules."""
     if rules.type == "date":
-        shown = partial(date_text, date_format=rules.format)
-        return column.map(shown, na_action="ignore").astype("str")
+        return column.map(date_text, "ignore", date_format=rules.format).astype("str")
     nullable: dict[str, Any] = {"integer": "Int64", "boolean": "boolean"}
     typed = column.astype(nullable.get(rules.type, column.dtype))
     if rules.type in NUMERIC and rules.format and "234,5" in rules.format:

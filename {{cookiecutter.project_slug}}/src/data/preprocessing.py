@@ -16,7 +16,7 @@ from src.data.columns import to_schema_types, written
 from src.data.dictionary import account, write_dictionary
 from src.data.ingestion import raw_file, read_table
 from src.data.schema import DataSchema, load_schema
-from src.data.splitting import Parts, last_moment, split_rows
+from src.data.splitting import Parts, split_rows
 from src.data.validation import validate
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import PreprocessingSettings, Settings
@@ -53,6 +53,8 @@ def preprocess(settings: Settings) -> dict[str, Any]:
         labels = sorted(pd.concat(parts)[schema.target].unique())
         counts = parts[1][schema.target].value_counts().reindex(labels, fill_value=0)
         few = {label: int(n) for label, n in counts.items() if n < FEW_ROWS}
+    last = parts[0][schema.time_columns].iloc[-1]  # empty if not by time
+    until = [v.isoformat() if isinstance(v, pd.Timestamp) else v for v in last]
     manifest = {
         "source": source.name,
         "account": said,
@@ -61,7 +63,7 @@ def preprocess(settings: Settings) -> dict[str, Any]:
         "preprocessing": rules.model_dump(mode="json"),
         "seed": settings.seed,
         "split_by": schema.split_by,
-        "trained_until": last_moment(parts[0], schema),
+        "trained_until": until,
         "few_test_rows": few,
         "removed": removed,
         "repeated": int(pd.concat(parts).duplicated().sum()),
@@ -74,8 +76,7 @@ def preprocess(settings: Settings) -> dict[str, Any]:
 def divide(
     rows: pd.DataFrame, schema: DataSchema, rules: PreprocessingSettings, seed: int
 ) -> tuple[Parts, dict[str, int]]:
-    """Return the training and test rows among typed rows, with their index, and how
-    many rows are neither, by reason."""
+    """Return training and test rows (index kept), and counts of the rest by reason."""
     labelled = rows[rows[schema.target].notna()]
     if len(labelled) < MIN_ROWS:
         problem = f"{len(labelled)} rows with a target {schema.target!r} are too few"
@@ -126,11 +127,9 @@ def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
 def _write_csv(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
     """Write the used columns; DataError if they do not read back as they are."""
     given = frame[schema.used].reset_index(drop=True)
-    columns = {n: written(given[n], schema.columns[n]) for n in schema.used}
+    table = pd.DataFrame({n: written(given[n], schema.columns[n]) for n in schema.used})
     with atomic_path(path) as file:  # with text quoted, and numbers not
-        pd.DataFrame(columns, given.index).to_csv(
-            file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC
-        )
+        table.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
     read = to_schema_types(read_table(path), schema)
     if lost := [name for name in schema.used if not read[name].equals(given[name])]:
         problem = f"columns {lost} do not read back as they were written"
@@ -143,8 +142,7 @@ def main() -> None:
     settings = settings_from(config_parser(__doc__).parse_args())
     manifest = preprocess(settings)
     train, test = (file["rows"] for file in manifest["files"].values())
-    by = manifest["split_by"]
-    said = manifest["account"]
+    by, said = manifest["split_by"], manifest["account"]
     print(f"{manifest['source']}: {said['read']}")
     width = max(len(name) for name, *_ in said["told"])
     for name, how, why in said["told"]:

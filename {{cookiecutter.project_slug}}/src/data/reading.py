@@ -95,9 +95,8 @@ def read_excel(content: bytes) -> pa.Table:
     rows = [row for row in texts if any(row)]
     if not rows:
         raise NoTable("its first sheet is empty")
-    header, *rows = rows
-    columns = zip(*rows, strict=True) if rows else [[]] * len(header)
-    return named(pa.table([pa.array(c, pa.string()) for c in columns], header))
+    columns = [pa.array(values, pa.string()) for _, *values in zip(*rows, strict=True)]
+    return named(pa.table(columns, rows[0]))
 
 
 def named(table: pa.Table) -> pa.Table:
@@ -106,8 +105,7 @@ def named(table: pa.Table) -> pa.Table:
 
 
 def names_of(header: Iterable[str]) -> list[str]:
-    """Return names without blanks around them, and others for blanks and repetitions,
-    as pandas makes them up."""
+    """Return names without blanks around them, each once, as pandas makes them up."""
     names: dict[str, int] = {}  # and how often each was met
     for number, given in enumerate(header):
         name = base = given.strip() or f"Unnamed: {number}"

@@ -94,8 +94,7 @@ class DataSchema(Section):
 
     @property
     def _named(self) -> list[str]:
-        groups = filter(None, [self.group_column])
-        return [*self.sensitive, *groups, *self.time_columns]
+        return [*self.sensitive, *filter(None, [self.group_column]), *self.time_columns]
 
     @property
     def target(self) -> str:

@@ -76,14 +76,8 @@ def train_end(times: pd.DataFrame, start: int, gap: float) -> int:
     return int((first.isna() | (first < first.iloc[start] - margin)).sum())
 
 
-def last_moment(train: pd.DataFrame, schema: DataSchema) -> list[Any]:
-    """Return when the last training row was, as JSON has it; empty if not by time."""
-    last = train[schema.time_columns].iloc[-1]
-    return [v.isoformat() if isinstance(v, pd.Timestamp) else v for v in last]
-
-
 def later_than(moment: Sequence[Any], times: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which rows are later than a moment of ``last_moment``."""
+    """Return which rows are later than a moment, a value for each column, in order."""
     later = pd.Series(False, times.index)
     for name, value in reversed(list(zip(times, moment, strict=True))):
         later = (times[name] > value) | ((times[name] == value) & later)

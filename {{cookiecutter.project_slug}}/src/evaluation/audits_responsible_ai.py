@@ -11,8 +11,6 @@ AUDIT_CONFIG = CONFIG_DIR / "responsible_ai_config.yaml"
 
 
 class AuditSettings(Section):
-    """The settings of all audits."""
-
     fairness: FairnessSettings = FairnessSettings()
 
 

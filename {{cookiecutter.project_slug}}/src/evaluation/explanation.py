@@ -26,8 +26,7 @@ def audit_explanation(inputs: Inputs, settings: Settings) -> Audit:
         of.sample(min(size, len(of)), random_state=settings.seed)
         for of, size in ((inputs.test, ROWS), (inputs.train, BACKGROUND))
     )
-    found = explain_rows(inputs.pipeline, background, rows)
-    if found is None:
+    if (found := explain_rows(inputs.pipeline, background, rows)) is None:
         return Audit("explanation", [], {}, [], {})
     values, _ = found
     importance = values.abs().mean().sort_values(ascending=False, kind="stable")

@@ -36,16 +36,13 @@ NAMED = {
 
 
 class FairnessSettings(Section):
-    """By how much two groups may differ, by measure."""
-
-    limits: dict[str, float] = {}
+    limits: dict[str, float] = {}  # by how much two groups may differ, by measure
 
 
 def audit_fairness(
     inputs: Inputs, said: Predictions, settings: Settings, chosen: FairnessSettings
 ) -> Audit:
-    """Compare the groups of the sensitive columns on the test rows; ConfigError if a
-    limit is set on what is not measured."""
+    """Compare groups on the test rows; ConfigError if a limit names no measure."""
     test, two = inputs.test, len(said.classes) == 2
     confidence = settings.evaluation.confidence
     known = [*_measures(said), *(NAMED if two else ())]
@@ -55,7 +52,7 @@ def audit_fairness(
         raise ConfigError(f"{where}: {problem}")
     columns: Figures = {}
     tables, rules = [], []
-    for name in (column for column in inputs.schema.sensitive if column in test):
+    for name in inputs.schema.sensitive:
         groups = slice_names(test[name], inputs.schema.columns[name].type)
         few = {g: too_few(said.take(groups == g), settings) for g in groups.unique()}
         used = groups.isin([group for group in few if not few[group]])
@@ -103,9 +100,8 @@ def compare(p: Predictions, groups: "Series[Any]", confidence: float) -> Figures
 
 
 def _measures(p: Predictions) -> dict[str, Measure]:
-    if p.task == "regression":
-        return NUMBERS
-    return CLASSES if len(p.classes) != 2 else TWO_CLASSES
+    of_classes = TWO_CLASSES if len(p.classes) == 2 else CLASSES
+    return NUMBERS if p.task == "regression" else of_classes
 
 
 def _score(values: Any, confidence: float) -> Figures:

@@ -21,7 +21,6 @@ class Decision(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether all rules hold."""
         return all(rule.passed for rule in self.rules)
 
     @property
@@ -102,8 +101,7 @@ def _not_worse(model: Measurement, champion: Measurement, settings: Settings) ->
     found = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
     if gain.low < -margin <= gain.high:
         found += _needed(model, gain, margin, settings)
-    expected = f"lower end at least {-margin:.4g}"
-    return Rule(label, found, expected, gain.low >= -margin)
+    return Rule(label, found, f"lower end at least {-margin:.4g}", gain.low >= -margin)
 
 
 def _needed(

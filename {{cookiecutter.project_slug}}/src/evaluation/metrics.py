@@ -90,8 +90,7 @@ PRIMARY = {"classification": "roc_auc", "regression": "rmse"}  # models go by it
 
 
 def _functions(p: Predictions) -> dict[str, Callable[[], float]]:
-    """Return the metrics that encoded predictions can have, each to be called; NaN if
-    it is not defined on these rows."""
+    """Return what computes each metric of encoded predictions, NaN if not defined."""
     y, said, scores = p.y_true, p.y_pred, p.probabilities
     if p.task == "regression":
         return {
@@ -178,10 +177,9 @@ def measure(
             continue
         found.scores[name] = Score(value)
         if name in (PRIMARY[coded.task], *also):
-            found.samples[name] = _bootstrap(name, coded, settings)
+            sampled = found.samples[name] = _bootstrap(name, coded, settings)
             if not found.few:
-                ends = interval(found.samples[name], settings)
-                found.scores[name] = Score(value, *ends)
+                found.scores[name] = Score(value, *interval(sampled, settings))
     return found
 
 
@@ -243,8 +241,7 @@ def _bootstrap(name: str, coded: Predictions, settings: Settings) -> Floats:
 
 
 def encode(p: Predictions) -> Predictions:
-    """Return predictions with labels as their positions among the classes, to which
-    labels that only the rows or only the model know are added."""
+    """Return predictions with labels as positions; unknown ones follow the classes."""
     if p.task == "regression":
         return replace(p, y_true=p.y_true.astype(float), y_pred=p.y_pred.astype(float))
     unknown = {*pd.unique(p.y_true), *pd.unique(p.y_pred)} - {*p.classes}

@@ -116,8 +116,7 @@ class Evaluation(NamedTuple):
 
 
 def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs:
-    """Return a saved model, and test rows that it has not seen; DataError if they
-    cannot be used, or do not belong together."""
+    """Return a saved model and rows it has not seen; DataError if they do not fit."""
     pipeline, record = load_model(model_path)
     RUN_ID.set(record.get("run_id"))
     schema = load_schema(settings.data.schema_path, settings)
@@ -154,21 +153,18 @@ def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:
     baseline = metrics.measure(guesses, settings)
     slices = []
     for column in dict.fromkeys([*schema.sensitive, *chosen]):
-        if column in test.columns:
-            names = slice_names(test[column], schema.columns[column].type)
-            for name in names.cat.categories:
-                part = predictions.take((names == name).to_numpy())
-                few = metrics.too_few(part, settings)
-                measured = None if few else metrics.measure(part, settings)
-                rows = len(part.y_true)
-                slices.append(SliceResult(column, name, rows, measured, few))
+        names = slice_names(test[column], schema.columns[column].type)
+        for name in names.cat.categories:
+            part = predictions.take((names == name).to_numpy())
+            few = metrics.too_few(part, settings)
+            measured = None if few else metrics.measure(part, settings)
+            slices.append(SliceResult(column, name, len(part.y_true), measured, few))
     better, classes = improvement(model, baseline, settings), _classes(predictions)
     return Evaluation(predictions, model, baseline, better, classes, slices)
 
 
 def near_training(inputs: Inputs) -> dict[str, float]:
-    """Return which shares of the test rows are near a training row: equal to one in all
-    features, and of a group that has one."""
+    """Return the shares of test rows with a training row's features, or its group."""
     parts, schema = (inputs.test, inputs.train), inputs.schema
     test, train = (hash_pandas_object(p[schema.features], index=False) for p in parts)
     shares = {"equal in all features": float(test.isin(train).mean())}

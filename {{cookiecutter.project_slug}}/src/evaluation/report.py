@@ -31,8 +31,7 @@ def write_report(
     settings: Settings,
     decision: Decision | None = None,
 ) -> dict[str, Any]:
-    """Write ``evaluation.json`` and ``evaluation.html`` to the reports folder, with
-    what the gate says if it was asked; return what is in the JSON file."""
+    """Write all files of the report, with what the gate says; return its content."""
     content = summarise(evaluation, audits, inputs, settings)
     pictures, reports = model_pictures(evaluation.predictions), settings.paths.reports
     html = render(
@@ -100,12 +99,10 @@ def summarise(
             for column, value, rows, found, few in evaluation.slices
         ],
         "audits": {
-            audit.name: {
-                "rules": [rule._asdict() for rule in audit.rules],
-                "tables": [table._asdict() for table in audit.tables],
-            }
-            | audit.content
-            for audit in audits
+            name: {"rules": [rule._asdict() for rule in rules]}
+            | {"tables": [table._asdict() for table in tables]}
+            | found
+            for name, tables, _, rules, found in audits
         },
         "intervals": shown | {"seed": settings.seed},
         "model": {"type": record["model_type"], "sha256": record["model_sha256"]}

@@ -116,11 +116,9 @@ def copy_model(source: Path, target: Path) -> None:
 
 
 def _read(path: Path, expected: str) -> bytes:
-    """Return what is in a file if its digest is the expected one."""
     with reported((OSError,), f"{path}: cannot be read", f"{TRAIN}, or restore it"):
         content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    if (found := hashlib.sha256(content).hexdigest()) != expected:
         problem = f"digest is {found}, its record expects {expected}"
         raise DataError(f"{path}: {problem}; restore the file, or {TRAIN}")
     return content

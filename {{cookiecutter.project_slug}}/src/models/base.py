@@ -101,7 +101,6 @@ def estimator_of(pipeline: Pipeline) -> Any:
 
 
 def _set_params(estimator: Any, params: Mapping[str, Any], seed: int) -> None:
-    """Give ``estimator`` its seed and its hyperparameters, if they are possible."""
     if "random_state" in estimator.get_params():
         params = {"random_state": seed, **params}
     try:

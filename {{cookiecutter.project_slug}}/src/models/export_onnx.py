@@ -24,9 +24,7 @@ TOLERANCE = 1e-4
 logger = logging.getLogger(__name__)
 
 
-def make_export(
-    pipeline: Pipeline, rows: DataFrame
-) -> tuple[bytes | None, Record | None]:
+def make_export(pipeline: Pipeline, rows: DataFrame) -> tuple[bytes | None, Record]:
     """Return the export of a fitted pipeline, compared with it on rows that it takes,
     and what the record says of it. Nothing here fails a training: None stands for an
     export that cannot be made, or answers otherwise."""

@@ -78,9 +78,9 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             return self.champion.model is not None and not draining.is_set()
 
         def loaded(self) -> Model:
-            """Return the model that answers."""
+            """Return the model that answers the present request."""
             try:
-                return self.champion.loaded()
+                return self.champion.log.recorded(self.champion.loaded())
             except NoModel as error:
                 raise ServiceUnavailable(str(error)) from None
 
@@ -90,8 +90,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         ) -> schemas.Predictions:
             """Predict each row."""
             model = self.loaded()
-            recorded = self.champion.log.recorded(model)
-            answers = recorded.predict(schemas.values_of(rows))
+            answers = model.predict(schemas.values_of(rows))
             return schemas.Predictions(
                 model_version=model.version,
                 predictions=[schemas.Prediction(**answer) for answer in answers],
@@ -101,7 +100,6 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         def predict_table(self, table: Path, /, ctx: bentoml.Context) -> Any:
             """Predict the rows of a table; the answer is a table of the same type."""
             model, headers = self.loaded(), ctx.request.headers
-            recorded = self.champion.log.recorded(model)
             given = media_type(headers)
             accepted = headers.get("accept", "")
             is_known = accepted in tables.MEDIA_TYPES
@@ -109,7 +107,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
             limit = serving.max_batch_rows
             try:
-                answer = tables.predict(content, given, wanted, recorded, Row, limit)
+                answer = tables.predict(content, given, wanted, model, Row, limit)
             except tables.InvalidTable as error:
                 ctx.response.status_code = 400
                 problem = {"error": "invalid table", "detail": error.problems}

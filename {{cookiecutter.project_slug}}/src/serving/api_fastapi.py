@@ -76,8 +76,7 @@ def create_app(
     settings: Settings | None = None, serving: ServingSettings | None = None
 ) -> FastAPI:
     """Return the application; settings that are None are read from their files. Without
-    a model it starts as well, says so at ``/ready`` and answers 503: orchestrators are
-    to see that rather than a process that starts again and again."""
+    a model it starts as well, and says so at ``/ready``, where orchestrators look."""
     settings = settings or load_settings()
     serving = serving or load_serving_settings()
     schema = load_schema(settings.data.schema_path, settings)
@@ -131,15 +130,14 @@ def predictions(champion: Champion) -> APIRouter:
     )
     async def predict_table(request: Request) -> Response:
         """Predict the rows of a table; the answer is a table of the same type."""
-        model = champion.loaded()
+        model = champion.log.recorded(champion.loaded())
         given = request.headers.get("content-type", "").partition(";")[0].strip()
         if given not in tables.ANSWERS:
             expected = " or ".join(tables.ANSWERS)
             raise HTTPException(415, f"Content-Type must be {expected}")
         accepted = request.headers.get("accept", "")
         wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
-        recorded = champion.log.recorded(model)
-        arguments = (given, wanted, recorded, champion.row, serving.max_batch_rows)
+        arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
         try:
             async with busy:
                 body = await request.body()

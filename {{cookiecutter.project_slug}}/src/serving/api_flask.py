@@ -96,23 +96,22 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
 
     @protected.post("/v1/predict")
     def predict() -> ResponseReturnValue:
-        model = champion.loaded()
-        rows = schemas.values_of(body.validate_json(content_of("application/json")))
-        answers = champion.log.recorded(model).predict(rows)
+        model = champion.log.recorded(champion.loaded())
+        content = content_of("application/json")
+        answers = model.predict(schemas.values_of(body.validate_json(content)))
         return {"model_version": model.version, "predictions": answers}
 
     @protected.post("/v1/predict/batch")
     def predict_table() -> ResponseReturnValue:
-        model, given = champion.loaded(), request.mimetype
+        model, given = champion.log.recorded(champion.loaded()), request.mimetype
         content = content_of(*tables.ANSWERS)
         known = [tables.ANSWERS[given], *tables.MEDIA_TYPES]
         wanted = request.accept_mimetypes.best_match(known, known[0])
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:
-            limits = champion.row, serving.max_batch_rows
-            recorded = champion.log.recorded(model)
-            answer = tables.predict(content, given, wanted, recorded, *limits)
+            arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
+            answer = tables.predict(content, *arguments)
         finally:
             busy.release()
         headers = {"Content-Type": wanted, "X-Model-Version": model.version}

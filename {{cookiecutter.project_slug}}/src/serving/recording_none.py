@@ -9,9 +9,7 @@ class PredictionLog:
     """Keeps no prediction."""
 
     def __init__(self, *_: Any) -> None: ...
-
     def add(self, *_: Any) -> None: ...
-
     def close(self) -> None: ...
 
     def recorded(self, model: Model) -> Model:

@@ -37,12 +37,12 @@ class Predictions(BaseModel):
 
 def row_model(schema: DataSchema) -> type[BaseModel]:
     """Return the model of a row: a field for each feature of the data schema. Its other
-    columns may be there, so that rows of a file can be sent as they are; any other name
-    is most likely a slip, and refused."""
+    columns may be there, so that rows of a file can be sent; other names are slips."""
     fields: dict[str, Any] = {}
     hidden = Annotated[Any, SkipJsonSchema()]
     for number, (name, column) in enumerate(schema.columns.items()):
-        unused = hidden, Field(default=None, alias=name)
+        is_target = column.role == "target"
+        unused = hidden, Field(default=None, alias=name, exclude=is_target)
         field = _field(name, column) if column.role == "feature" else unused
         # Names of columns need not be names of Python: they are aliases.
         fields[f"column_{number}"] = field

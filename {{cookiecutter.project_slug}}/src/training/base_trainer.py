@@ -7,6 +7,8 @@ from pandas import DataFrame, Series
 
 from src.models.base import BaseModel
 
+Processed = tuple[DataFrame, Series]  # features, target
+
 
 class ModelTrainingTemplate(ABC):
     """A training: ``run_pipeline`` fixes the order, subclasses fill in the steps."""
@@ -21,7 +23,7 @@ class ModelTrainingTemplate(ABC):
         return trained_model
 
     @abstractmethod
-    def preprocess(self, data: DataFrame) -> tuple[DataFrame, Series]:
+    def preprocess(self, data: DataFrame) -> Processed:
         """Return the features and the target of the rows ``data``."""
 
     @abstractmethod
@@ -29,9 +31,7 @@ class ModelTrainingTemplate(ABC):
         """Return the unfitted model."""
 
     @abstractmethod
-    def train(
-        self, model: BaseModel, processed_data: tuple[DataFrame, Series]
-    ) -> BaseModel:
+    def train(self, model: BaseModel, processed_data: Processed) -> BaseModel:
         """Fit ``model``; return one that takes rows as they came."""
 
     @abstractmethod

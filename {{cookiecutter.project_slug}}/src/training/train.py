@@ -26,7 +26,7 @@ from src.models.base import BaseModel
 from src.models.export import make_export
 from src.models.factory import ModelFactory
 from src.tracking import tracker
-from src.training.base_trainer import ModelTrainingTemplate
+from src.training.base_trainer import ModelTrainingTemplate, Processed
 from src.training.strategies import DECISIVE, make_strategy
 from src.training.validation import make_folds, summarise, tune_threshold
 from src.utils.cli import config_parser, run, settings_from
@@ -52,7 +52,7 @@ class ModelTrainer(ModelTrainingTemplate):
         self.run_id: str | None = None  # if the run is recorded
         self.saved: Path | None = None  # the model file, once it is written
 
-    def preprocess(self, data: DataFrame) -> tuple[DataFrame, Series]:
+    def preprocess(self, data: DataFrame) -> Processed:
         """Create the features of the rows, and write them as the feature set."""
         target = data[self.schema.target]
         if self.settings.task == "classification":
@@ -75,9 +75,7 @@ class ModelTrainer(ModelTrainingTemplate):
         steps = fitted_steps(settings.features, model.imputed, model.scaled, target)
         return model.after(steps)
 
-    def train(
-        self, model: BaseModel, processed_data: tuple[DataFrame, Series]
-    ) -> BaseModel:
+    def train(self, model: BaseModel, processed_data: Processed) -> BaseModel:
         """Fit the model, then put the creation of features before it."""
         X, y = processed_data
         tuned = self.settings.training.decision_threshold == "tuned"
@@ -106,12 +104,9 @@ class ModelTrainer(ModelTrainingTemplate):
         guess, found = entropy(shares), metrics["train"].get("log_loss", 0)
         if found > 1.01 * guess:
             rare = ", ".join(f"{n!r} ({share:.2%})" for n, share in shares[-3:].items())
-            advice = (
-                f"l2_regularization: 1, a smaller learning_rate, or to merge {rare}"
-            )
-            logger.warning(
-                "log loss %.3g, %.3g by guessing: try %s", found, guess, advice
-            )
+            others = f"a smaller learning_rate, or to merge {rare}"
+            told = "log loss %.3g, %.3g by guessing: try l2_regularization: 1, %s"
+            logger.warning(told, found, guess, others)
         if self.strategy.fold_scores:
             metrics["cross_validation"] = summarise(self.strategy.fold_scores)
         return metrics

@@ -1,6 +1,6 @@
 """Cross-validation: all steps are fitted anew for each fold, without its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -51,8 +51,7 @@ def _folds_in_time(times: DataFrame, settings: Settings) -> Folds:
     ends, gap, folds = [*starts[1:], len(times)], settings.preprocessing.split.gap, []
     for _, predict in TimeSeriesSplit(settings.training.folds).split(starts):
         start, stop = starts[predict[0]], ends[predict[-1]]
-        end = train_end(times, start, gap)
-        if end == 0:
+        if (end := train_end(times, start, gap)) == 0:
             problem = f"{gap:g} leaves a fold no rows to be fitted to"
             raise DataError(f"{CONFIG_KEY}.gap: {problem}; make it smaller")
         folds.append((np.arange(end), np.arange(start, stop)))
@@ -68,14 +67,12 @@ def cross_validate(
 
 def out_of_fold(
     model: BaseModel, X: DataFrame, y: Series, folds: Folds, **kwargs: ArrayLike
-) -> list[Predictions]:
-    """Return what a copy of ``model`` that was fitted without a fold says about it."""
-    said = []
+) -> Iterator[Predictions]:
+    """Yield what a copy of ``model`` that was fitted without a fold says about it."""
     for fit, rest in folds:
         per_row = {name: np.asarray(v)[fit] for name, v in kwargs.items()}
         fitted = model.clone().fit(X.iloc[fit], y.iloc[fit], **per_row)
-        said.append(fitted.predictions(X.iloc[rest], y.iloc[rest]))
-    return said
+        yield fitted.predictions(X.iloc[rest], y.iloc[rest])
 
 
 def tune_threshold(

@@ -28,7 +28,6 @@ def setup_logging(settings: LoggingSettings) -> None:
 
 def identified(record: logging.LogRecord) -> bool:
     """Add to a record what it belongs to, which JSON then has, and let it pass."""
-    for name, value in (("run_id", RUN_ID.get()), ("request_id", REQUEST_ID.get())):
-        if value:
-            setattr(record, name, value)
+    known = {"run_id": RUN_ID.get(), "request_id": REQUEST_ID.get()}
+    vars(record).update({name: value for name, value in known.items() if value})
     return True

@@ -36,8 +36,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, labels: list[str]) ->
 
 
 def curves(sides: Mapping[str, tuple[ArrayLike, ArrayLike]], kind: str) -> Figure:
-    """Draw a ``roc_curve`` or ``precision_recall_curve`` for each class, of which rows
-    are of it and their probability."""
+    """Draw a curve of this kind for each class: which rows are of it, how probable."""
     is_roc = kind == "roc_curve"
     figure, axes = _canvas("ROC curve" if is_roc else "Precision and recall")
     display: Any = metrics.RocCurveDisplay if is_roc else metrics.PrecisionRecallDisplay
@@ -66,9 +65,8 @@ def prediction_error(actual: ArrayLike, predicted: ArrayLike, kind: str) -> Figu
     """Draw a thousand rows: ``actual_vs_predicted`` or ``residual_vs_predicted``."""
     figure, axes = _canvas(kind.replace("_", " ").capitalize())
     points = {"alpha": 0.4, "s": 12, "rasterized": True}
-    metrics.PredictionErrorDisplay.from_predictions(
-        actual, predicted, kind=kind, random_state=0, scatter_kwargs=points, ax=axes
-    )
+    look: Any = {"kind": kind, "random_state": 0, "scatter_kwargs": points, "ax": axes}
+    metrics.PredictionErrorDisplay.from_predictions(actual, predicted, **look)
     return figure
 
 
