@@ -1,7 +1,9 @@
 """Draw the monitoring report: what was decided, and below it pictures by Evidently.
 
+    python scripts/monitoring_report.py reports/monitoring
+
 It runs in .venv-monitoring, where src is not installed, and decides nothing: it reads
-what scripts/monitor.py wrote to reports/monitoring/, or to another folder.
+what scripts/monitor.py wrote to that folder.
 """
 
 import json
@@ -20,10 +22,7 @@ from evidently.metrics import ValueDrift  # noqa: E402
 from evidently.presets import ClassificationPreset, DataSummaryPreset  # noqa: E402
 from evidently.presets import RegressionPreset  # noqa: E402
 
-FOLDER = Path(__file__).resolve().parents[1] / "reports/monitoring"
-ABOUT = (
-    "Version {version}, {rows} rows from {from} to {to}; performance: {performance}."
-)
+ABOUT = "Version {version}, {rows} rows, {from} to {to}; performance: {performance}."
 NOTE = "What Evidently says below of a column decides nothing: it tests each by itself."
 STYLE = """<title>Monitoring</title><style>#decision {margin: 2em auto; max-width: 70em;
 font: 16px system-ui} #decision :is(td, th) {text-align: left; padding: .2em 1em 0 0}
@@ -32,14 +31,11 @@ font: 16px system-ui} #decision :is(td, th) {text-align: left; padding: .2em 1em
 
 def main() -> None:
     """Read what was decided, and of which rows, and write report.html beside it."""
-    folder = Path(sys.argv[1]) if sys.argv[1:] else FOLDER
-    try:
-        text = (folder / "decision.json").read_text(encoding="utf-8")
-        parts = [read(folder / f"{part}.parquet") for part in ("reference", "window")]
-    except FileNotFoundError as error:
-        sys.exit(f"error: {error.filename}: not there; run scripts/monitor.py first")
+    folder = Path(sys.argv[1])
+    found = json.loads(harmless((folder / "decision.json").read_text(encoding="utf-8")))
+    parts = [read(folder / f"{part}.parquet") for part in ("reference", "window")]
     partial, report = folder / ".partial-report.html", folder / "report.html"
-    partial.write_text(draw(json.loads(harmless(text)), *parts), encoding="utf-8")
+    partial.write_text(draw(found, *parts), encoding="utf-8")
     partial.replace(report)
     print(report)
 
@@ -59,6 +55,8 @@ def read(path: Path) -> pd.DataFrame:
 
 def draw(found: dict[str, Any], reference: pd.DataFrame, window: pd.DataFrame) -> str:
     """Return the page: the decision, and below it the report of Evidently."""
+    texts = dict.fromkeys(found["categories"], "str")  # of booleans, too
+    reference, window = reference.astype(texts), window.astype(texts)
     said, actual = found["columns"]["prediction"], found["columns"]["actual"]
     numbers = [*found["columns"]["probabilities"].values(), *found["numbers"]]
     categories, task = found["categories"], dict[str, Any]()
