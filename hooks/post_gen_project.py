@@ -142,7 +142,11 @@ OWNED_PATHS = {
             ("requirements-monitoring.evidently.txt", "requirements-monitoring.txt"),
             ("scripts/monitoring_report_evidently.py", "scripts/monitoring_report.py"),
         ],
-        "nannyml": MONITORING,
+        "nannyml": [
+            *MONITORING,
+            ("requirements-monitoring.nannyml.txt", "requirements-monitoring.txt"),
+            ("scripts/monitoring_report_nannyml.py", "scripts/monitoring_report.py"),
+        ],
     },
     "__recording": {
         "fastapi": [("src/serving/recording_fastapi.py", "src/serving/recording.py")],

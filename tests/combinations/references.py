@@ -40,8 +40,9 @@ UNIMPORTED_APART = {
     "numpy": "held where those that are imported work with it",
     "pyarrow": "how pandas reads Parquet",
     "pydantic": "held where Evidently finds the older one in it",
-    "scikit-learn": "held where Evidently works with it",
-    "scipy": "held where Evidently works with it",
+    "scikit-learn": "held where those that are imported work with it",
+    "scipy": "held where those that are imported work with it",
+    "statsmodels": "imported by NannyML, which does not ask for it",
 }
 
 # Variables that other programs read.
