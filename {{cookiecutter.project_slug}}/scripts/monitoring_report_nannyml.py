@@ -20,6 +20,7 @@ import pandas as pd  # noqa: E402
 
 ABOUT = "Version {version}, {rows} rows, {from} to {to}; performance: {performance}."
 NOTE = "NannyML looks at each column by itself, in pieces: its alerts decide nothing."
+FEW = 10  # values of a number, which make no curve
 HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Monitoring</title>
 <style>body {margin: 2em auto; max-width: 70em; font: 16px system-ui}
 :is(td, th) {text-align: left; padding: .2em 1em 0 0}</style>"""
@@ -39,15 +40,20 @@ def main() -> None:
 
 def draw(found: dict[str, Any], reference: pd.DataFrame, window: pd.DataFrame) -> str:
     """Return the page: the decision, and below it the figures of NannyML."""
-    columns, pieces = found["columns"], {"chunk_number": min(10, len(window))}
+    columns, ten = found["columns"], min(10, len(window))
+    pieces = {"chunker": nml.CountBasedChunker(ten, incomplete="append")}
     window = window.sort_values(columns["time"])
     names = [columns["prediction"], *columns["probabilities"].values()]
     names += found["numbers"] + found["categories"]
     full = [n for n in names if reference[n].count() and window[n].count()]
-    texts = [name for name in found["categories"] if name in full]
+    values = {n: min(reference[n].nunique(), window[n].nunique()) for n in full}
+    curves = [n for n in full if reference[n].dtype.kind == "f" and values[n] > FEW]
+    texts = [name for name in full if name not in curves]
     drift = nml.UnivariateDriftCalculator(full, treat_as_categorical=texts, **pieces)
     moved = drift.fit(reference).calculate(window)
-    figures = [moved.filter(column_names=[n]).plot("distribution") for n in full]
+    # Of categories the distance alone: NannyML puts bars of both tables at one place.
+    kinds = {name: "distribution" if name in curves else "drift" for name in full}
+    figures = [moved.filter(column_names=[n]).plot(kinds[n]) for n in full]
     figures = performance(found, reference.copy(), window.copy(), pieces) + figures
     told = [found["told"], ABOUT.format(**found), NOTE]
     if left_out := [str(n) for n in reference if n not in [*full, columns["actual"]]]:
