@@ -1,6 +1,12 @@
-"""Made-up files as `scripts/monitor.py` of a project leaves them for the report."""
+"""Made-up files as `scripts/monitor.py` of a project leaves them for the report.
+
+    python tests/monitored.py FOLDER '{"classes": 3}'
+
+It is run by the environment that draws, which has the packages.
+"""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +107,7 @@ def predict(
     drawn = (random.random((len(table), 1)) > shares.cumsum(axis=1)).sum(axis=1)
     table["prediction"] = np.array(classes)[shares.argmax(axis=1)]
     table["actual"] = np.array(classes)[np.minimum(drawn, len(classes) - 1)]
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), **json.loads(sys.argv[2]))

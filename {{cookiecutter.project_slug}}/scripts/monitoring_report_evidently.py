@@ -24,6 +24,7 @@ from evidently.presets import RegressionPreset  # noqa: E402
 
 ABOUT = "Version {version}, {rows} rows, {from} to {to}; performance: {performance}."
 NOTE = "What Evidently says below of a column decides nothing: it tests each by itself."
+MOST = 30  # values of a category that are drawn; the others are one
 STYLE = """<title>Monitoring</title><style>#decision {margin: 2em auto; max-width: 70em;
 font: 16px system-ui} #decision :is(td, th) {text-align: left; padding: .2em 1em 0 0}
 </style>"""
@@ -57,6 +58,10 @@ def draw(found: dict[str, Any], reference: pd.DataFrame, window: pd.DataFrame) -
     """Return the page: the decision, and below it the report of Evidently."""
     texts = dict.fromkeys(found["categories"], "str")  # of booleans, too
     reference, window = reference.astype(texts), window.astype(texts)
+    for name in found["categories"]:
+        rare = pd.concat([reference[name], window[name]]).value_counts().index[MOST:]
+        for part in (reference, window):
+            part[name] = part[name].mask(part[name].isin(rare), "(others)")
     said, actual = found["columns"]["prediction"], found["columns"]["actual"]
     numbers = [*found["columns"]["probabilities"].values(), *found["numbers"]]
     categories, task = found["categories"], dict[str, Any]()
