@@ -115,7 +115,7 @@ class Evaluation(NamedTuple):
         return f"better than the baseline{but}"
 
 
-def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs:
+def load_inputs(model_path: Path, path: Path | None, settings: Settings) -> Inputs:
     """Return a saved model and rows it has not seen; DataError if they do not fit."""
     pipeline, record = load_model(model_path)
     RUN_ID.set(record.get("run_id"))
@@ -125,12 +125,13 @@ def load_inputs(model_path: Path, test_path: Path, settings: Settings) -> Inputs
     if sha256_of(folder / "train.csv") != trained_on:  # after a new split
         problem = f"trained on other rows than {folder} holds now (test rows, too?)"
         raise DataError(f"{model_path}: {problem}; run `make train`")
-    is_own = test_path.resolve() == (folder / "test.csv").resolve()  # as it was made
-    test = load_processed(settings, "test") if is_own else read_rows(test_path, schema)
-    if sha256_of(test_path) == trained_on:
+    own = folder / "test.csv"
+    is_own = (path := path or own).resolve() == own.resolve()  # as it was made
+    test = load_processed(settings, "test") if is_own else read_rows(path, schema)
+    if sha256_of(path) == trained_on:
         problem = "the rows that the model was trained on; expected others"
-        raise DataError(f"{test_path}: {problem}")
-    return Inputs(pipeline, record, schema, train, test, test_path)
+        raise DataError(f"{path}: {problem}")
+    return Inputs(pipeline, record, schema, train, test, path)
 
 
 def evaluate(inputs: Inputs, settings: Settings) -> Evaluation:

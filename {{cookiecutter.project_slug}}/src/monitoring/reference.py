@@ -37,7 +37,7 @@ def write_reference(settings: Settings, registry: Registry, version: Version) ->
     """Keep the reference of a version; DataError if ``data/processed/`` has other rows
     than those that it was made with."""
     path = registry.fetch(version)
-    inputs = load_inputs(path, settings.paths.processed / "test.csv", settings)
+    inputs = load_inputs(path, None, settings)
     schema, test = inputs.schema, inputs.test
     if len(test) > MAX_ROWS:
         test = test.sample(MAX_ROWS, random_state=settings.seed)

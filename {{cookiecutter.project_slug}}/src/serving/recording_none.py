@@ -18,5 +18,4 @@ class PredictionLog:
 
 
 def add_labels(*_: Any) -> dict[str, Any]:
-    """Take no labels."""
     return {}

@@ -30,6 +30,8 @@ from tests.fixtures.serving import ROW as SENT
 from tests.fixtures.serving import SCHEMA, made_up_model, served_settings
 from tests.fixtures.synthetic import TARGET, train_model
 
+# Libraries below the registry ask each other for what they are about to remove.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 LIMITS = AlarmSettings()
 (ROW,) = values_of(row_model(SCHEMA).model_validate(SENT))
 FEATURES = {name: ROW[name] for name in SCHEMA.features}
