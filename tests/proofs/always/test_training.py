@@ -1,5 +1,6 @@
 """Trainings: folds, thresholds, data of any kind, and the same model again."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -373,3 +374,30 @@ def test_other_processes_make_the_same_model_file(
 
     for key in ("model_sha256", "metrics", "export", "decision_threshold"):
         assert records[0][key] == records[1][key]
+
+
+WATCHED = """
+import os, runpy, sys
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "sklearn":
+            assert os.environ.get("OMP_WAIT_POLICY") == "passive", "src comes too late"
+            print("seen")
+sys.meta_path.insert(0, Watch())
+runpy.run_path(sys.argv[1], run_name="imported")
+"""
+COMMANDS = ["src/training/train.py", "scripts/evaluation.py", "scripts/promote.py"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_waiting_threads_are_told_to_sleep_before_they_are_there(command: str) -> None:
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("OMP_")}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, PROJECT_ROOT / command],
+        cwd=PROJECT_ROOT,
+        env=variables | {"PYTHONPATH": str(PROJECT_ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "seen" in done.stdout

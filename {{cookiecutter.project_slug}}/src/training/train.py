@@ -12,7 +12,6 @@ from typing import Any
 
 from pandas import DataFrame, Series, concat, json_normalize
 from scipy.stats import entropy
-from sklearn.preprocessing import FunctionTransformer
 
 from src.data.columns import example_row, rarer_class
 from src.data.preprocessing import MANIFEST_NAME, load_processed
@@ -34,6 +33,7 @@ from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError, reported
 from src.utils.files import atomic_path, read_json
 from src.utils.logging import RUN_ID
+from sklearn.preprocessing import FunctionTransformer  # after src, which says why
 
 MODEL_FILE = "latest_model.joblib"
 
