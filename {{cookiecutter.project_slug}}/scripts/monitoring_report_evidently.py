@@ -13,7 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("DO_NOT_TRACK", "1")  # evidently tells nothing to anybody
+# Evidently reads it when it is imported, below: nobody is told anything.
+os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import pandas as pd  # noqa: E402
 from evidently import BinaryClassification, DataDefinition, Dataset  # noqa: E402

@@ -13,7 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "1")  # nobody is told anything
+# NannyML reads it when it is imported, below: nobody is told anything.
+os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "1")
 
 import nannyml as nml  # noqa: E402
 import pandas as pd  # noqa: E402

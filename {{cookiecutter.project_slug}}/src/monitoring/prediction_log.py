@@ -115,11 +115,11 @@ class PredictionLog:
                 self._write(entries, rows)
 
     def _write(self, entries: Sequence[Entry], rows: int) -> None:
-        """Write entries to a file of their own, and delete files that are too old."""
+        """Delete files that are too old, and write entries to a file of their own."""
         try:
+            forget(self.folder, self.settings.log.retention_days)
             lines = [line for entry in entries for line in self._lines(entry)]
             write_part(pa.Table.from_pylist(lines, self.columns), self.folder)
-            forget(self.folder, self.settings.log.retention_days)
             WRITTEN.inc(rows)
             self._problem = ""
         except Exception as error:  # whatever it is, the service is to go on
