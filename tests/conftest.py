@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,3 +29,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder to generate into, removed at once: an environment is large."""
     yield tmp_path
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium; its own one, because to download one takes minutes."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(names)} on this machine")
+    with sync_playwright() as playwright:
+        with playwright.chromium.launch(executable_path=found) as browser:
+            yield browser

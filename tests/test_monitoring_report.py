@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.generating import TEMPLATE, generate, questions
-from tests.test_page import browser  # noqa: F401
 from tests.test_setup import PROGRAMS, script, which
 
 TOOLS = [tool for tool in questions()["monitoring"] if tool != "none"]
@@ -199,7 +198,7 @@ def test_the_report_shows_the_decision_and_what_the_tables_hold(
 
 @pytest.mark.slow
 def test_the_page_opens_without_a_network_and_runs_nobodys_script(
-    project: Path, drawing: Path, tmp_path: Path, browser: Browser  # noqa: F811
+    project: Path, drawing: Path, tmp_path: Path, browser: Browser
 ) -> None:
     write(drawing, tmp_path / "tables")
     command = [drawing, "-W", "ignore", project / DRAWS, tmp_path / "tables"]

@@ -7,7 +7,6 @@ have, and what a healthy service does not answer, is made up instead, without a 
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import readme
 from tests.generating import FOLDER, TEMPLATE, generate
@@ -52,18 +51,6 @@ CHANGES = {
         "temp": 0.75,
     },
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The machine's Chromium; its own one, because to download one takes minutes."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(names)} on this machine")
-    with sync_playwright() as playwright:
-        with playwright.chromium.launch(executable_path=found) as browser:
-            yield browser
 
 
 @contextmanager
