@@ -13,7 +13,7 @@ from src.data.schema import ColumnSchema
 from src.data.validation import find_violations
 from src.utils.config import Task
 from src.utils.errors import DataError
-from tests.unit.test_inference import ROWS, frame_with, infer
+from tests.unit.test_schema import ROWS, frame_with, infer
 
 
 def column_of(values: Any, task: Task = "classification") -> ColumnSchema:
