@@ -40,6 +40,7 @@ MONITORING = [
     "docs/monitoring.md",
     "scripts/labels.py",
     "scripts/monitor.py",
+    "scripts/retrain.py",
     "src/monitoring/",
     "tests/unit/test_monitoring.py",
 ]

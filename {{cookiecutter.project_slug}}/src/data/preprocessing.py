@@ -46,7 +46,7 @@ def preprocess(settings: Settings) -> dict[str, Any]:
     parts, removed = divide(valid, schema, rules, settings.seed)
     files = {}
     for name, part in zip(("train.csv", "test.csv"), parts, strict=True):
-        _write_csv(part, schema, folder / name)
+        write_rows(part[schema.used], schema, folder / name)
         files[name] = {"sha256": sha256_of(folder / name), "rows": len(part)}
     few = {}  # classes that the test rows say little about
     if settings.task == "classification":
@@ -124,14 +124,14 @@ def read_rows(path: Path, schema: DataSchema) -> pd.DataFrame:
     return rows
 
 
-def _write_csv(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
-    """Write the used columns; DataError if they do not read back as they are."""
-    given = frame[schema.used].reset_index(drop=True)
-    table = pd.DataFrame({n: written(given[n], schema.columns[n]) for n in schema.used})
+def write_rows(frame: pd.DataFrame, schema: DataSchema, path: Path) -> None:
+    """Write typed rows as CSV; DataError if they do not read back as they are."""
+    given, names = frame.reset_index(drop=True), [str(name) for name in frame]
+    table = pd.DataFrame({n: written(given[n], schema.columns[n]) for n in names})
     with atomic_path(path) as file:  # with text quoted, and numbers not
         table.to_csv(file, index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
     read = to_schema_types(read_table(path), schema)
-    if lost := [name for name in schema.used if not read[name].equals(given[name])]:
+    if lost := [name for name in names if not read[name].equals(given[name])]:
         problem = f"columns {lost} do not read back as they were written"
         advice = "see type, format and missing in config/data_schema.yaml"
         raise DataError(f"{path}: {problem}; {advice}")

@@ -33,16 +33,25 @@ class Reference(NamedTuple):
     predictions: Predictions
 
 
-def write_reference(settings: Settings, registry: Registry, version: Version) -> None:
+def write_reference(
+    settings: Settings,
+    registry: Registry,
+    version: Version,
+    recent: DataFrame | None = None,
+) -> None:
     """Keep the reference of a version; DataError if ``data/processed/`` has other rows
-    than those that it was made with."""
+    than those that it was made with. If enough test rows are among ``recent`` ones, it
+    is of these: they tell what the service is asked now."""
     path = registry.fetch(version)
     inputs = load_inputs(path, None, settings)
     schema, test = inputs.schema, inputs.test
+    chosen = load_monitoring_settings(settings, schema)
+    if recent is not None:
+        found = test.merge(recent[schema.used].drop_duplicates())
+        test = found if len(found) >= chosen.window.min_rows else test
     if len(test) > MAX_ROWS:
         test = test.sample(MAX_ROWS, random_state=settings.seed)
-    personal = load_monitoring_settings(settings, schema).log.personal
-    kept = [name for name in schema.features if name not in personal]
+    kept = [name for name in schema.features if name not in chosen.log.personal]
     row = row_model(schema)
     model = Model.load(path, str(version.number), schema, row)
     rows = test[schema.features].to_dict("records")

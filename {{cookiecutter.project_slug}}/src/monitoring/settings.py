@@ -1,6 +1,8 @@
 """Typed settings of the monitoring: a variable ``MONITORING_<SECTION>__<KEY>`` wins
 over the file ``.env``, which wins over ``config/monitoring_config.yaml``."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from src.data.schema import DataSchema
@@ -31,12 +33,21 @@ class AlarmSettings(config.Section):
     min_loss: float = Field(default=0.02, ge=0)
 
 
+class RetrainingSettings(config.Section):
+    labelled_predictions: bool = True
+    alarms: list[Literal["drift", "performance"]] = ["drift", "performance"]
+    every_days: float | None = Field(default=30, gt=0)
+    new_labels: int | None = Field(default=1000, ge=1)
+    cooldown_hours: float = Field(default=24, ge=0)
+
+
 class MonitoringSettings(config.Section):
-    """What is kept of predictions, and when they raise an alarm."""
+    """What is kept of predictions, when they raise an alarm, and what follows."""
 
     log: LogSettings = LogSettings()
     window: WindowSettings = WindowSettings()
     alarm: AlarmSettings = AlarmSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
 
 
 def load_monitoring_settings(

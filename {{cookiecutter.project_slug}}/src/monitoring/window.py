@@ -1,4 +1,5 @@
-"""The latest part of the prediction log, with the labels that have arrived."""
+"""What is read of the prediction log: its latest part, with the labels that have
+arrived, and every row that has one."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -43,31 +44,64 @@ def load_window(
     inside = frame["time"] > latest["time"] - timedelta(days=chosen.window.days)
     own = inside & (frame["model_version"] == latest["model_version"])
     log, frame = log.filter(pa.array(own)), frame[own].reset_index(drop=True)
+    shares = pd.DataFrame(
+        [dict(pairs or ()) for pairs in log["probabilities"].to_pylist()]
+    )
+    truth = _truth(frame, folder, chosen)
+    said = predictions(settings, frame["prediction"], truth, shares.to_dict("list"))
+    others = int((inside & ~own).sum())
+    version, features = latest["model_version"], _features(log, schema)
+    return Window(version, frame["time"], features, said, others)
+
+
+def load_labelled(
+    settings: Settings, chosen: MonitoringSettings, schema: DataSchema
+) -> tuple[pd.DataFrame, Column]:
+    """Return features and target of the rows of the log whose label has arrived, and
+    when it did (UTC). Of rows with the same key, the last counts."""
+    folder, keys = settings.paths.data / "predictions", _keys(chosen)
+    if (log := _read(folder)) is None or (given := _labels(folder, chosen)) is None:
+        return pd.DataFrame(columns=schema.used), pd.Series(dtype="datetime64[us]")
+    asked = log.select([*keys, "time"]).to_pandas().sort_values("time", kind="stable")
+    last = asked[keys].drop_duplicates(keep="last").reset_index(names="place")
+    found = last.merge(given, on=keys)
+    rows = _features(log.take(pa.array(found["place"])), schema)
+    kind = schema.columns[schema.target].type
+    return rows.assign(**{schema.target: typed(found["label"], kind)}), found["time"]
+
+
+def _features(log: pa.Table, schema: DataSchema) -> pd.DataFrame:
+    """Return the features of the rows of the log, as training has them."""
     given = log["features"].combine_chunks()
     features = {
         name: typed(given.field(name).to_pandas(), schema.columns[name].type)
         for name in given.type.names
         if name in schema.features
     }
-    shares = pd.DataFrame(
-        [dict(pairs or ()) for pairs in log["probabilities"].to_pylist()]
-    )
-    truth = _truth(frame, folder / LABELS, chosen)
-    said = predictions(settings, frame["prediction"], truth, shares.to_dict("list"))
-    others = int((inside & ~own).sum())
-    return Window(
-        latest["model_version"], frame["time"], pd.DataFrame(features), said, others
-    )
+    return pd.DataFrame(features)
 
 
 def _truth(frame: pd.DataFrame, folder: Path, chosen: MonitoringSettings) -> Column:
-    """Return the last label of each row of the log, NaN where there is none."""
-    keys = ["key"] if chosen.log.key else ["request_id", "row"]
-    if (labels := _read(folder)) is None:
+    """Return the label of each row of the log, NaN where there is none."""
+    if (given := _labels(folder, chosen)) is None:
         return pd.Series(index=frame.index, dtype="float64")
-    given = labels.to_pandas().sort_values("time", kind="stable")
-    given = given.dropna(subset=keys).drop_duplicates(keys, keep="last")
+    keys = _keys(chosen)
     return frame[keys].merge(given, "left", on=keys)["label"]
+
+
+def _labels(folder: Path, chosen: MonitoringSettings) -> pd.DataFrame | None:
+    """Return the last label of each row that has one, and when it arrived."""
+    if (labels := _read(folder / LABELS)) is None:
+        return None
+    keys = _keys(chosen)
+    given: pd.DataFrame = labels.to_pandas().sort_values("time", kind="stable")
+    given = given.dropna(subset=keys)
+    return given.drop_duplicates(keys, keep="last")[[*keys, "label", "time"]]
+
+
+def _keys(chosen: MonitoringSettings) -> list[str]:
+    """Return the columns by which labels find their rows."""
+    return ["key"] if chosen.log.key else ["request_id", "row"]
 
 
 def _read(folder: Path, days: float | None = None) -> pa.Table | None:
