@@ -159,7 +159,14 @@ OWNED_PATHS = {
         "docker": [".dockerignore", "Dockerfile"],
     },
     "ci": {
-        "github": [".github/"],
+        "github": [
+            ".github/dependabot.yml",
+            ".github/workflows/deploy.yml",
+            ".github/workflows/tests.yml",
+        ],
+    },
+    "__retraining": {
+        "github": [".github/workflows/retrain.yml"],
     },
 }
 

@@ -27,6 +27,7 @@ from src.data.schema import DataSchema, load_schema
 from src.data.validation import validate
 from src.models.registry import Event, Registry
 from src.monitoring.drift import Check
+from src.monitoring.reference import NAME as REFERENCE
 from src.monitoring.reference import write_reference
 from src.monitoring.settings import RetrainingSettings, load_monitoring_settings
 from src.monitoring.window import load_labelled
@@ -140,9 +141,11 @@ def retrain(settings: Settings, why: str, again: bool = True) -> Outcome | None:
     path = settings.paths.models / MODEL_FILE
     print(evaluate_files(path, settings.paths.processed / "test.csv", settings))
     outcome = promote(path, settings, MARK + why)
-    if outcome.promoted and outcome.version:
-        recent = None if labelled.empty else labelled
-        write_reference(settings, registry, outcome.version, recent)
+    if (version := registry.at("champion")) and version == outcome.version:
+        # A champion of before has a reference, unless a process was killed here.
+        if registry.document(version, REFERENCE) is None:
+            recent = None if labelled.empty else labelled
+            write_reference(settings, registry, version, recent)
     return outcome
 
 

@@ -1,26 +1,28 @@
 """What is kept of predictions, which changes are alarms, and what becomes of labels."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pandas import DataFrame, Series, read_parquet
+from pandas import DataFrame, Series, concat, read_parquet
 from pyarrow import parquet
 
 from scripts.labels import add_labels
 from scripts.monitor import monitor
+from scripts.retrain import MARK, needs, reasons, resting, retrain
+from src.data.columns import Column
 from src.data.preprocessing import load_processed
-from src.data.schema import load_schema
+from src.data.schema import load_schema, write_schema
 from src.evaluation.metrics import Predictions
 from src.models.artifact import load_model
-from src.models.registry import Registry
+from src.models.registry import Event, Registry
 from src.monitoring.drift import Check, categories, decide, numbers
 from src.monitoring.performance import estimated
 from src.monitoring.prediction_log import DROPPED, PredictionLog
-from src.monitoring.settings import AlarmSettings
+from src.monitoring.settings import AlarmSettings, RetrainingSettings
 from src.serving.schemas import row_model, values_of
 from src.utils.config import Settings
 from src.utils.errors import ConfigError, DataError
@@ -167,6 +169,8 @@ def promoted(make_project: ProjectMaker) -> Settings:
     registry = Registry(settings)
     version = registry.register(train_model(settings))
     registry.promote(version, "the first", None)
+    settings.registry.cards.mkdir()
+    (settings.registry.cards / "intended_use.md").write_text("To test.\n", "utf-8")
     return settings
 
 
@@ -182,6 +186,15 @@ def answer(settings: Settings, rows: DataFrame, version: str = "1") -> None:
         found = {"prediction": best, "probabilities": dict(zip(names, shares[number]))}
         log.add(version, values_of(row.model_validate(sent)), [found])
     log.close()
+
+
+def tell(settings: Settings, truth: Column) -> str:
+    """Tell what became true of the rows that were answered, in their order."""
+    path = settings.paths.data / "labels.csv"
+    ids = [f"request-{number}" for number in range(len(truth))]
+    labels = DataFrame({"request_id": ids, TARGET: truth.to_numpy()})
+    labels.to_csv(path, index=False)
+    return add_labels(path, settings)
 
 
 def test_rows_as_before_are_calm_and_others_an_alarm(promoted: Settings) -> None:
@@ -208,15 +221,9 @@ def test_few_rows_decide_nothing_and_no_log_is_said(promoted: Settings) -> None:
 def test_labels_tell_how_good_the_answers_are(promoted: Settings) -> None:
     rows = load_processed(promoted, "test")
     answer(promoted, rows)
-    path = promoted.paths.data / "labels.csv"
-    ids = [f"request-{number}" for number in range(len(rows))]
-    labels = DataFrame({"request_id": ids, TARGET: rows[TARGET].to_numpy()})
-    labels.to_csv(path, index=False)
-    assert f"{len(rows)} labels" in add_labels(path, promoted)
+    assert f"{len(rows)} labels" in tell(promoted, rows[TARGET])
     assert monitor(promoted)["performance"] == f"measured on {len(rows)} labels"
-    labels[TARGET] = labels[TARGET].map({"yes": "no", "no": "yes"})  # it was wrong
-    labels.to_csv(path, index=False)
-    add_labels(path, promoted)
+    tell(promoted, rows[TARGET].map({"yes": "no", "no": "yes"}))  # it was wrong
     assert "performance of 'roc_auc'" in monitor(promoted)["told"]
 
 
@@ -226,3 +233,74 @@ def test_a_wrong_label_is_named_and_none_is_taken(promoted: Settings) -> None:
     with pytest.raises(DataError, match=f"row 1: {TARGET}: .*no label was taken"):
         add_labels(path, promoted)
     assert not (promoted.paths.data / "predictions/labels").exists()
+
+
+def test_drift_performance_time_and_labels_are_reasons_to_retrain() -> None:
+    def alarm(check: str) -> Check:
+        return Check(check, "age", "1", "2", 0.5, 0.05, 0.0, True)
+
+    chosen, young = RetrainingSettings(), timedelta(days=1)
+    for check in ("drift", "prediction drift", "performance", "estimated performance"):
+        assert reasons(chosen, [alarm(check)], young, 0)
+    for check in ("missing", "new values", "out of range"):  # bad data teach nothing
+        assert not reasons(chosen, [alarm(check)], young, 0)
+    drifted = [alarm("drift")]
+    assert not reasons(RetrainingSettings(alarms=["performance"]), drifted, young, 0)
+    assert "31 days" in reasons(chosen, [], timedelta(days=31), 0)[0]
+    assert reasons(chosen, [], young, 1000) == ["1000 new labels"]
+    never = RetrainingSettings(every_days=None, new_labels=None)
+    assert not reasons(never, [], timedelta(days=999), 10**6)
+
+
+def test_between_two_retrainings_some_time_passes() -> None:
+    now = datetime.now(UTC)
+    ago = (now - timedelta(hours=3)).isoformat()
+    by_hand = Event(ago, "me", "promote", "champion", 1, "the first", None)
+    refused = by_hand._replace(action="reject", why=f"{MARK}drift")
+    assert resting([by_hand, refused], now, hours=4)
+    assert not resting([by_hand, refused], now, hours=2)
+    assert not resting([by_hand], now, hours=4)
+
+
+def test_a_drift_is_learned_from_labelled_predictions_once(promoted: Settings) -> None:
+    configure(promoted, "{window: {min_rows: 100}, retraining: {cooldown_hours: 0}}")
+    rows = load_processed(promoted, "test")
+    rows = concat([rows, load_processed(promoted, "train").head(600)])
+    answer(promoted, rows.assign(age=rows["age"] + 30))
+    tell(promoted, rows[TARGET])
+    (reason, *_) = needs(promoted)
+    assert "drift of 'age'" in reason
+    outcome = retrain(promoted, reason, again=False)
+    assert outcome and outcome.promoted
+    registry = Registry(promoted)
+    assert registry.history()[-1].why.startswith(f"{MARK}drift of 'age'")
+    files = registry.record(registry.versions()[-1])["data"]["files"].values()
+    assert sum(file["rows"] for file in files) == 2000 + len(rows)
+    answer(promoted, rows.assign(age=rows["age"] + 30), version="2")
+    assert monitor(promoted)["verdict"] == "calm"  # it is as the new test rows are
+    assert retrain(promoted, reason, again=False) is None
+
+
+def test_a_category_that_is_not_listed_is_left_out_and_said(
+    promoted: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = load_processed(promoted, "test").reset_index(drop=True)
+    path = promoted.data.schema_path
+    schema = load_schema(path)
+    listed = {"values": ["Oslo", "Lima", "Cairo"]}
+    schema.columns["city"] = schema.columns["city"].model_copy(update=listed)
+    write_schema(schema, path)
+    answer(promoted, rows.assign(city=rows["city"].where(rows.index > 0, "Rome")))
+    tell(promoted, rows[TARGET])
+    retrain(promoted, "by hand")
+    told = "1 labelled predictions with 'city' 'Rome'"
+    assert told in capsys.readouterr().out
+
+
+def test_what_the_log_lacks_cannot_be_learned(promoted: Settings) -> None:
+    configure(promoted, "log: {personal: [income]}")
+    rows = load_processed(promoted, "test")
+    answer(promoted, rows)
+    tell(promoted, rows[TARGET])
+    with pytest.raises(DataError, match=r"lacks columns .*\['income'\]"):
+        retrain(promoted, "by hand")
