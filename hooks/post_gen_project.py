@@ -38,11 +38,28 @@ SERVICE = [
 MONITORING = [
     "config/monitoring_config.yaml",
     "docs/monitoring.md",
+    "monitoring/alertmanager/",
+    "monitoring/grafana/",
+    "monitoring/prometheus/alerts.yml",
+    "monitoring/prometheus/prometheus.yml",
+    "monitoring/prometheus/tests/alerts.yml",
     "scripts/labels.py",
     "scripts/monitor.py",
     "scripts/retrain.py",
     "src/monitoring/",
     "tests/unit/test_monitoring.py",
+]
+
+# What Prometheus makes of the requests, where the project measures them itself.
+HTTP_METRICS = [
+    (
+        "monitoring/prometheus/recording_http.yml",
+        "monitoring/prometheus/recording.yml",
+    ),
+    (
+        "monitoring/prometheus/tests/recording_http.yml",
+        "monitoring/prometheus/tests/recording.yml",
+    ),
 ]
 
 # question, or private variable of cookiecutter.json -> answer -> what it owns.
@@ -150,14 +167,31 @@ OWNED_PATHS = {
         ],
     },
     "__recording": {
-        "fastapi": [("src/serving/recording_fastapi.py", "src/serving/recording.py")],
-        "flask": [("src/serving/recording_flask.py", "src/serving/recording.py")],
-        "bentoml": [("src/serving/recording_bentoml.py", "src/serving/recording.py")],
+        "fastapi": [
+            *HTTP_METRICS,
+            ("src/serving/recording_fastapi.py", "src/serving/recording.py"),
+        ],
+        "flask": [
+            *HTTP_METRICS,
+            ("src/serving/recording_flask.py", "src/serving/recording.py"),
+        ],
+        "bentoml": [
+            ("src/serving/recording_bentoml.py", "src/serving/recording.py"),
+            (
+                "monitoring/prometheus/recording_bentoml.yml",
+                "monitoring/prometheus/recording.yml",
+            ),
+            (
+                "monitoring/prometheus/tests/recording_bentoml.yml",
+                "monitoring/prometheus/tests/recording.yml",
+            ),
+        ],
         "none": [("src/serving/recording_none.py", "src/serving/recording.py")],
     },
     "deployment": {
         "docker": [".dockerignore", "Dockerfile"],
     },
+    "__compose": {"yes": ["compose.yaml"]},
     "ci": {
         "github": [
             ".github/dependabot.yml",

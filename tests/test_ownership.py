@@ -26,6 +26,7 @@ SERVICES = [service for service in QUESTIONS["serving"] if service != "none"]
 POSSIBLE = {
     **{name: values for name, values in QUESTIONS.items() if isinstance(values, list)},
     "__sample": ["census_income", "bike_sharing", "none"],
+    "__compose": ["yes", "no"],
     "__recording": ["fastapi", "flask", "bentoml", "none", "no service"],
 }
 ENTRIES = [

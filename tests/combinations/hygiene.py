@@ -10,6 +10,8 @@ from tests.combinations.model import Model, Problem
 from tests.combinations.texts import Text
 
 GITHUB_EXPRESSION = re.compile(r"\$\{\{ .*? \}\}")
+# What Prometheus and Alertmanager fill in when they tell of an alert.
+GO_TEMPLATE = re.compile(r"\{\{ (?:[$.]|range |end ).*?\}\}")
 LEFT_OVER = re.compile(r"\{\{|\{%|\{#")
 
 
@@ -36,7 +38,8 @@ def left_over_jinja(model: Model) -> list[Problem]:
     """Return where template language would reach the project as text.
 
     Only the template's own text is looked at: what people type may look like Jinja. The
-    project may have templates of its own, and GitHub's expressions in its workflows.
+    project may have templates of its own, GitHub's expressions in its workflows, and those
+    of Go in what alerts say.
     """
     problems = []
     for path, pieces in model.pieces.items():
@@ -48,6 +51,8 @@ def left_over_jinja(model: Model) -> list[Problem]:
             text = "".join(literals)
             if kind_of(path) == "workflow":
                 text = GITHUB_EXPRESSION.sub("", text)
+            if path.startswith("monitoring/"):
+                text = GO_TEMPLATE.sub("", text)
             if found := LEFT_OVER.search(text):
                 message = f"`{found.group()}` would be left in the project"
                 problems.append(Problem(path, message))

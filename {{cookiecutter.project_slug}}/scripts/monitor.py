@@ -10,6 +10,7 @@ is calm, 1 if there is an alarm, 2 if that could not be decided.
 
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def monitor(settings: Settings) -> dict[str, Any]:
         "verdict": verdict,
         "told": told,
         "version": version.number,
+        "version_created": registry.record(version)["created"],
         "from": window.time.min().isoformat(),
         "to": window.time.max().isoformat(),
         "rows": rows,
@@ -183,6 +185,8 @@ def gauges(decision: dict[str, Any]) -> CollectorRegistry:
     gauge("window_rows", "Rows that were looked at.", decision["rows"])
     gauge("labels", "Rows whose label has arrived.", decision["labels"])
     gauge("model_version", "The version that answered.", decision["version"])
+    made = datetime.fromisoformat(decision["version_created"]).timestamp()
+    gauge("model_created_timestamp_seconds", "When that version was made.", made)
     gauge("decidable", "1 if there were enough rows.", bool(decision["checks"]))
     labels = ["check", "column"]
     for name, text in (
