@@ -12,6 +12,8 @@ import pytest
 from tests.generating import TEMPLATE
 
 UNPACKED = TEMPLATE / "build/debian"  # nothing is installed
+# Some programs want what came with them in /usr/share; it is there for them alone.
+SHARING = 'mount --bind "$0" /usr/share && exec "$@"'
 
 
 @cache
@@ -28,6 +30,22 @@ def program(package: str, *names: str) -> str:
         fetch(package, folder)
     found = (shutil.which(name, path=path) for name in names)
     return next(filter(None, found))
+
+
+def sharing(package: str, *names: str) -> list[str]:
+    """Return how to start a program that reads what its package has in /usr/share."""
+    found = program(package, *names)
+    if not found.startswith(str(UNPACKED)):
+        return [found]
+    share = str(UNPACKED / package / "usr/share")
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", SHARING, share]
+    try:
+        done = subprocess.run([*alone, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        done = None
+    if done is None or done.returncode:
+        pytest.skip(f"{package} is not installed, and /usr/share cannot be lent to it")
+    return [*alone, found]
 
 
 def fetch(package: str, folder: Path) -> None:

@@ -2,15 +2,24 @@
 
 Prometheus, Alertmanager and the node exporter come from Debian's packages where this
 machine has none. The slow test induces a drift in a project that answers, and waits for
-somebody to be told.
+somebody to be told. Its intervals are short; of the alerts, it waits for one that waits
+for nothing itself: the others fire in the tests of the rules, where time is made up.
 """
 
+import csv
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +28,10 @@ import yaml
 
 from tests.combinations.linters import BIN
 from tests.combinations.model import Model, shown
-from tests.debian import program
-from tests.generating import FOLDER, TEMPLATE
+from tests.debian import program, sharing
+from tests.generating import FOLDER, TEMPLATE, generate
+from tests.interpreters import interpreter
+from tests.machine import environment, free_port, running_server
 from tests.proofs.promql import expressions, selectors
 
 WATCHING = "monitoring/"
@@ -199,3 +210,159 @@ def test_compose_takes_every_file_and_nothing_is_open_to_others(
         )
         targets = re.findall(r'targets: \["([\w-]+):\d+"\]', asked)
         assert {*targets} == {*services} - {"prometheus", "grafana"}
+
+
+LEAST = {
+    "preset": "minimal",
+    "serving": "fastapi",
+    "monitoring": "evidently",
+}
+COMMANDS = ("setup", "data", "train", "promote")
+SECONDS = 60  # for what takes a few, unless the machine is busy
+
+
+@contextmanager
+def webhook() -> Iterator[tuple[str, list[Any]]]:
+    """Yield the address of a web server on this machine, and what it was told so far."""
+    told: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(
+                json.loads(self.rfile.read(int(self.headers["content-length"])))
+            )
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/", told
+        server.shutdown()
+
+
+def read(url: str, body: bytes | None = None, media_type: str = "text/csv") -> bytes:
+    """Return what an address answers."""
+    request = urllib.request.Request(url, body, {"content-type": media_type})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def eventually(holds: Callable[[], object], what: str) -> None:
+    """Wait until something holds; fail if it does not come to."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def changed(path: Path, *replacements: tuple[str, str]) -> None:
+    """Replace texts of a file, each of which must be there."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text, f"{path}: {old}"
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_induced_drift_reaches_a_webhook(folder: Path) -> None:
+    project = generate(folder, **LEAST)
+    variables = environment(interpreter("3.12"))
+    for command in COMMANDS:
+        run("make", command, cwd=project, env=os.environ | variables)
+    python = project / ".venv/bin/python"
+    watching = project / "monitoring"
+    ports = {name: free_port() for name in ("8000", "9090", "9093", "9100")}
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    addresses = [
+        (f"localhost:{n}", f"127.0.0.1:{ports[n]}") for n in ports if n != "9090"
+    ]
+    changed(watching / "prometheus/prometheus.yml", ("15s", "1s"), *addresses)
+    wait = "repeat_interval: 12h"
+    changed(
+        watching / "alertmanager/alertmanager.yml", (wait, f"{wait}\n  group_wait: 1s")
+    )
+
+    def start(name: str, path: str, *command: str | Path, at: Path = project) -> None:
+        log = folder / f"{name}.log"
+        stack.enter_context(
+            running_server(command, at, settings, urls[name] + path, log)
+        )
+
+    settings = {
+        "MLOPS_ENV": "prod",
+        "SERVING_PORT": str(ports["8000"]),
+        "MONITORING_LOG__PART_SECONDS": "0.1",
+    }
+    with ExitStack() as stack:
+        start("8000", "/ready", python, "-m", "src.serving.api")
+        with (project / "data/processed/test.csv").open(encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        old = [row for row in rows if int(row[header.index("age")]) > 45]
+        drifted = io.StringIO()
+        csv.writer(drifted).writerows([header, *old])
+        read(f"{urls['8000']}/v1/predict/batch", drifted.getvalue().encode())
+        model = json.loads(read(f"{urls['8000']}/model"))
+        one = json.dumps(model["example"]).encode()
+        read(f"{urls['8000']}/v1/predict", one, "application/json")
+        written = f"prediction_log_rows_total {len(old) + 1}.0\n".encode()
+        eventually(lambda: written in read(f"{urls['8000']}/metrics"), "rows are lost")
+        decide = [python, "scripts/monitor.py"]
+        assert subprocess.run(decide, cwd=project, check=False).returncode == 1
+
+        address, told = stack.enter_context(webhook())
+        secrets = watching / "alertmanager/secrets"
+        secrets.mkdir()
+        (secrets / "slack_url").write_text(address)  # and no other secret
+        start(
+            *("9100", "/metrics"),
+            program("prometheus-node-exporter", "prometheus-node-exporter"),
+            *("--collector.disable-defaults", "--collector.textfile"),
+            f"--collector.textfile.directory={project / 'reports/monitoring'}",
+            f"--web.listen-address=127.0.0.1:{ports['9100']}",
+        )
+        start(
+            *("9093", "/-/ready"),
+            *sharing(
+                "prometheus-alertmanager", "alertmanager", "prometheus-alertmanager"
+            ),
+            *("--config.file=alertmanager.yml", "--cluster.listen-address="),
+            *(f"--web.listen-address=127.0.0.1:{ports['9093']}",),
+            f"--storage.path={folder / 'alertmanager'}",
+            at=watching / "alertmanager",
+        )
+        start(
+            *("9090", "/-/ready"),
+            program("prometheus", "prometheus"),
+            "--config.file=monitoring/prometheus/prometheus.yml",
+            "--enable-feature=expand-external-labels",  # which version 3 always does
+            f"--web.listen-address=127.0.0.1:{ports['9090']}",
+            f"--storage.tsdb.path={folder / 'prometheus'}",
+        )
+        eventually(
+            lambda: any("drift of age" in str(message) for message in told),
+            f"nobody was told of it: {told}",
+        )
+        (message,) = [m for m in told if "drift of age" in str(m)]
+        (attachment,) = message["attachments"]
+        assert re.match(r"\[FIRING:\d+\] Drift prod ", attachment["title"])
+        assert "docs/monitoring.md#alerts" in attachment["text"]
+        known = json.loads(read(f"{urls['9093']}/api/v2/alerts"))
+        labels = {"alertname": "Drift", "check": "drift", "column": "age"}
+        labels |= {"environment": "prod", "severity": "warning", "job": "monitoring"}
+        (alert,) = [a for a in known if labels.items() <= a["labels"].items()]
+        assert alert["receivers"] == [{"name": "slack"}]
+
+        def has(selector: str) -> bool:
+            asked = urllib.parse.urlencode({"query": selector})
+            answer = read(f"{urls['9090']}/api/v1/query?{asked}")
+            return bool(json.loads(answer)["data"]["result"])
+
+        recorded, asked = expressions(watching)
+        names = {s.name for text in asked.values() for s in selectors(text)}
+        for name in sorted(names | recorded):
+            eventually(lambda name=name: has(name), f"Prometheus knows of no {name}")

@@ -19,7 +19,7 @@ from tests.machine import environment
 
 PROOFS = TEMPLATE / "tests/proofs"
 # What the proofs need beyond what a project has.
-PACKAGES = ["hypothesis", "openpyxl"]
+PACKAGES = ["hypothesis", "openpyxl", "promql-parser"]
 
 # project -> Python, answers that differ from the defaults, folders of proofs
 PROJECTS = {
