@@ -33,6 +33,7 @@ from tests.generating import FOLDER, TEMPLATE, generate
 from tests.interpreters import interpreter
 from tests.machine import environment, free_port, running_server
 from tests.proofs.promql import expressions, selectors
+from tests.test_setup import script
 
 WATCHING = "monitoring/"
 COMPOSE = "compose.yaml"
@@ -210,6 +211,23 @@ def test_compose_takes_every_file_and_nothing_is_open_to_others(
         )
         targets = re.findall(r'targets: \["([\w-]+):\d+"\]', asked)
         assert {*targets} == {*services} - {"prometheus", "grafana"}
+
+
+def test_one_command_builds_the_image_and_starts_all_of_it(tmp_path: Path) -> None:
+    project = generate(tmp_path, monitoring="evidently")
+    log = tmp_path / "log"
+    script(project / ".venv/bin/python", f'echo "$@" >> {log}')
+    told = f'echo "docker $@, $MLOPS_ENV, user $USER_ID" >> {log}'
+    script(tmp_path / "bin/docker", told)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    run("make", "up", "ENV=prod", cwd=project, env=os.environ | {"PATH": path})
+    assert log.read_text(encoding="utf-8").splitlines() == [
+        "scripts/deployment.py --env prod --export release",
+        "docker build --tag my-ml-project ., , user ",
+        f"docker compose up --detach --wait, prod, user {os.getuid()}",
+    ]
+    for folder in ("data/predictions", "reports/monitoring"):
+        assert (project / folder).is_dir(), f"Docker would make {folder}, as root"
 
 
 LEAST = {
