@@ -241,7 +241,7 @@ SECONDS = 60  # for what takes a few, unless the machine is busy
 
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[Any]]]:
-    """Yield the address of a web server on this machine, and what it was told so far."""
+    """Yield the address of a web server on this machine, and what it is told."""
     told: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
