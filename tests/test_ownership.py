@@ -27,6 +27,7 @@ POSSIBLE = {
     **{name: values for name, values in QUESTIONS.items() if isinstance(values, list)},
     "__sample": ["census_income", "bike_sharing", "none"],
     "__compose": ["yes", "no"],
+    "__retraining": ["github", "none"],
     "__recording": ["fastapi", "flask", "bentoml", "none", "no service"],
 }
 ENTRIES = [

@@ -268,7 +268,7 @@ def test_a_drift_is_learned_from_labelled_predictions_once(promoted: Settings) -
     rows = concat([rows, load_processed(promoted, "train").head(600)])
     answer(promoted, rows.assign(age=rows["age"] + 30))
     tell(promoted, rows[TARGET])
-    (reason, *_) = needs(promoted)
+    reason, *_ = needs(promoted)
     assert "drift of 'age'" in reason
     outcome = retrain(promoted, reason, again=False)
     assert outcome and outcome.promoted
