@@ -7,6 +7,9 @@ the project, in the project's own environment, and files go from one to the next
 cluster these are on a volume, at FOLDER, where `make setup` has run with IMAGE.
 """
 
+# The project's own environment, in which mypy runs, lacks what decorates below.
+# mypy: disallow-untyped-decorators=False
+
 import os
 from pathlib import Path
 from typing import Any

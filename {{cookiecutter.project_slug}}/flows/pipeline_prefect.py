@@ -7,6 +7,9 @@ It runs in .venv-orchestration, where src is not installed: each stage is a comm
 the project, in the project's own environment, and files go from one to the next.
 """
 
+# The project's own environment, in which mypy runs, lacks what decorates below.
+# mypy: disallow-untyped-decorators=False
+
 import json
 import os
 import sys
