@@ -62,6 +62,7 @@ LIVES = {
         "serving": "flask",
         "ci": "none",
     },
+    "bare, for Kubeflow": {"preset": "minimal", "orchestration": "kubeflow"},
 }
 
 
