@@ -166,6 +166,40 @@ OWNED_PATHS = {
             ("scripts/monitoring_report_nannyml.py", "scripts/monitoring_report.py"),
         ],
     },
+    "orchestration": {
+        "prefect": [
+            ("docs/orchestration.prefect.md", "docs/orchestration.md"),
+            ("flows/pipeline_prefect.py", "flows/pipeline.py"),
+            (
+                "requirements-orchestration.prefect.txt",
+                "requirements-orchestration.txt",
+            ),
+        ],
+        "airflow": [
+            ("docs/orchestration.airflow.md", "docs/orchestration.md"),
+            ("flows/pipeline_airflow.py", "flows/pipeline.py"),
+            (
+                "requirements-orchestration.airflow.txt",
+                "requirements-orchestration.txt",
+            ),
+        ],
+        "zenml": [
+            ("docs/orchestration.zenml.md", "docs/orchestration.md"),
+            ("flows/pipeline_zenml.py", "flows/pipeline.py"),
+            (
+                "requirements-orchestration.zenml.txt",
+                "requirements-orchestration.txt",
+            ),
+        ],
+        "kubeflow": [
+            ("docs/orchestration.kubeflow.md", "docs/orchestration.md"),
+            ("flows/pipeline_kubeflow.py", "flows/pipeline.py"),
+            (
+                "requirements-orchestration.kubeflow.txt",
+                "requirements-orchestration.txt",
+            ),
+        ],
+    },
     "__recording": {
         "fastapi": [
             *HTTP_METRICS,
@@ -208,8 +242,9 @@ OWNED_PATHS = {
 # ignores it there, and no project gets it. Names of files and folders, or paths.
 LEFT_OVERS = """
 .DS_Store .coverage .env .hypothesis .ipynb_checkpoints .partial-* .venv
-.venv-monitoring .*_cache *.egg-info *.py[co] __pycache__ build dist dvc_plots mlflow.db
-mlruns release reports site wandb
+.venv-monitoring .venv-orchestration .airflow .kubeflow .prefect .zenml .*_cache
+*.egg-info *.py[co] __pycache__ build dist dvc_plots mlflow.db mlruns release reports
+site wandb
 data/raw/[!.]* data/processed/[!.]* data/features/[!.]* models/[!.]*
 """.split()
 

@@ -35,6 +35,7 @@ LIVES = {
         "license": "BSD-3-Clause",
         "python_version": "3.11",
         "preset": "minimal",
+        "orchestration": "airflow",
     },
     "own CSV": {
         "preset": "custom",
@@ -48,6 +49,7 @@ LIVES = {
         "experiment_tracking": "wandb",
         "serving": "bentoml",
         "monitoring": "nannyml",
+        "orchestration": "zenml",
         "deployment": "none",
     },
     "Parquet from a URL": {
@@ -60,6 +62,7 @@ LIVES = {
         "serving": "flask",
         "ci": "none",
     },
+    "bare, for Kubeflow": {"preset": "minimal", "orchestration": "kubeflow"},
 }
 
 

@@ -24,7 +24,10 @@ BY_SUFFIX = {
 }
 
 # Environments of their own: what is installed there -> the one file that runs there.
-APART = {"requirements-monitoring.txt": "scripts/monitoring_report.py"}
+APART = {
+    "requirements-monitoring.txt": "scripts/monitoring_report.py",
+    "requirements-orchestration.txt": "flows/pipeline.py",
+}
 IS_APART = {*APART, *APART.values()}
 
 # Kinds whose lines can be judged one by one: nothing reads the file as a whole.

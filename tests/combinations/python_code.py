@@ -13,6 +13,7 @@ from tests.combinations.kinds import IS_APART, kind_of
 
 # Import name -> distribution, where the two differ.
 DISTRIBUTIONS = {
+    "airflow": "apache-airflow",
     "dotenv": "python-dotenv",
     "python_calamine": "python-calamine",
     "pythonjsonlogger": "python-json-logger",
@@ -23,6 +24,8 @@ DISTRIBUTIONS = {
     "IPython": "ipython",
     "yaml": "pyyaml",
 }
+# How code reads variables; the last is what a flow calls them and those of .env.
+READ = ("os.environ", "os.environ.get", "os.getenv", "environ.get", "variables.get")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")
 
 
@@ -59,6 +62,8 @@ def offers(landing: str, text: str) -> Iterator[Name]:
             for name in _defined(node):
                 yield "name", f"{module}.{name}"
         yield from (("setting", name) for name in _settings(parse(landing, text)))
+    if landing.startswith("flows/"):
+        yield from (("setting", name) for name in _read_variables(parse(landing, text)))
     sort = "import apart" if landing in IS_APART else "import"
     for module, _ in _imports(parse(landing, text)):
         yield sort, DISTRIBUTIONS.get(module.split(".")[0], module.split(".")[0])
@@ -78,8 +83,9 @@ def needs(landing: str, text: str) -> Iterator[Name]:
                 yield "name", f"{module}.{name}"
         elif top not in sys.stdlib_module_names and landing != "setup.py":
             yield "requirement", DISTRIBUTIONS.get(top, top)
-    if landing.startswith(("src/", "scripts/")):
-        yield from (("documented variable", name) for name in _read_variables(tree))
+    if landing.startswith(("src/", "scripts/", "flows/")):
+        read = {*_read_variables(tree)} - {"PATH"}
+        yield from (("documented variable", name) for name in read)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
@@ -166,7 +172,7 @@ def _read_variables(tree: ast.Module) -> Iterator[str]:
         else:
             continue
         source = ast.unparse(function)
-        if source in ("os.environ", "os.environ.get", "os.getenv", "environ.get"):
+        if source in READ:
             if isinstance(argument, ast.Constant):
                 yield str(argument.value)
             elif isinstance(argument, ast.Name) and argument.id in constants:

@@ -37,6 +37,7 @@ UNIMPORTED = {
 
 # The same, of an environment apart.
 UNIMPORTED_APART = {
+    "kfp-kubernetes": "kfp.kubernetes, a part of kfp that comes apart",
     "numpy": "held where those that are imported work with it",
     "pyarrow": "how pandas reads Parquet",
     "pydantic": "held where Evidently finds the older one in it",
@@ -51,6 +52,8 @@ FOREIGN = {
     "AWS_SECRET_ACCESS_KEY": "read by DVC for a bucket",
     "DVC_NO_ANALYTICS": "read by DVC",
     "MLFLOW_DISABLE_TELEMETRY": "read by MLflow",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "read by Prefect",
+    "ZENML_ANALYTICS_OPT_IN": "read by ZenML",
     "MLFLOW_TRACKING_URI": "read by MLflow",
     "WANDB_API_KEY": "read by wandb",
     "WANDB_ERROR_REPORTING": "read by wandb",

@@ -20,13 +20,22 @@ WORDS = {
         ("flask",): r"flask|gunicorn|werkzeug",
         ("bentoml",): r"bento\w*",
         ("fastapi", "bentoml"): r"uvicorn|starlette",
-        ("fastapi", "flask", "bentoml"): r"httpx2?|(?<!\.)onnx\w*|serv(?:e|es|ed|ing)|"
-        r"(?<!\.)apis?|endpoints?",
+        ("fastapi", "flask", "bentoml"): r"httpx2?|(?<!\.)onnx\w*|"
+        # Prefect has a method of this name, and a server with this path.
+        r"(?<!pipeline\.)serv(?:e|es|ed|ing)|(?<!\.)(?<!:4200/)apis?|endpoints?",
     },
     "monitoring": {
         ("evidently", "nannyml"): r"(?:[\w.]+-)?monitor\w*|drift\w*",
         ("evidently",): r"evidently",
         ("nannyml",): r"nannyml",
+    },
+    "orchestration": {
+        ("prefect", "airflow", "zenml", "kubeflow"): r"(?:[\w.]+-)?orchestration|flows|"
+        r"FAILURE_WEBHOOK",
+        ("prefect",): r"\.?prefect\w*",
+        ("airflow",): r"\.?airflow\w*|dags?",
+        ("zenml",): r"\.?zenml\w*",
+        ("kubeflow",): r"\.?kubeflow|kfp",
     },
     "deployment": {("docker",): r"\.?docker\w*|containers?|containeri[sz]ed?"},
     "ci": {("github",): r"\.?github|(?:tests|deploy)\.yml"},
