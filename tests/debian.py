@@ -12,6 +12,8 @@ import pytest
 from tests.generating import TEMPLATE
 
 UNPACKED = TEMPLATE / "build/debian"  # nothing is installed
+# A new machine does not know of any package before it has asked.
+DOWNLOAD = 'apt-get download "$0" || { apt-get update && apt-get download "$0"; }'
 # Some programs want what came with them in /usr/share; it is there for them alone.
 SHARING = 'mount --bind "$0" /usr/share && exec "$@"'
 
@@ -53,7 +55,7 @@ def fetch(package: str, folder: Path) -> None:
     UNPACKED.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=UNPACKED) as name:
         for command in (
-            ["apt-get", "download", package],
+            ["sh", "-c", DOWNLOAD, package],
             ["sh", "-c", "dpkg -x *.deb unpacked"],
         ):
             try:

@@ -159,7 +159,8 @@ def usable(settings: Settings, schema: DataSchema) -> DataFrame:
     labelled, _ = load_labelled(settings, chosen, schema)
     by = settings.preprocessing.drop_duplicates
     needed = [*schema.used, *(by if isinstance(by, list) else [])]
-    if absent := [name for name in needed if name not in labelled]:
+    absent = [name for name in needed if name not in labelled]
+    if absent and not labelled.empty:
         problem = f"the prediction log lacks columns that training needs: {absent}"
         advice = "set retraining.labelled_predictions: false, or keep them in the log"
         raise DataError(f"{problem}; {advice} (config/monitoring_config.yaml)")
@@ -180,14 +181,14 @@ def joined(settings: Settings, schema: DataSchema, labelled: DataFrame) -> Setti
     data, folder = settings.data, settings.paths.data
     source = ingest(data.source, folder / "raw", data.sha256)
     rows = validate(source, read_table(source), schema, settings)
-    if by := settings.preprocessing.drop_duplicates:  # by columns that no log has, too
-        rows = rows.drop_duplicates(by if isinstance(by, list) else None)
-        labelled = labelled.drop_duplicates()
+    rules = settings.preprocessing
+    if rules.drop_duplicates is True:  # here, as the log lacks columns that count
+        rows, labelled = rows.drop_duplicates(), labelled.drop_duplicates()
+        rules = rules.model_copy(update={"drop_duplicates": False})
     path = folder / "predictions" / "retraining.csv"
     parts = [rows[schema.used], labelled[schema.used]]
     write_rows(concat(parts, ignore_index=True), schema, path)
     print(f"{len(rows)} rows of {source.name}, {len(labelled)} labelled predictions")
-    rules = settings.preprocessing.model_copy(update={"drop_duplicates": False})
     data = data.model_copy(update={"source": str(path), "sha256": None})
     return settings.model_copy(update={"data": data, "preprocessing": rules})
 
