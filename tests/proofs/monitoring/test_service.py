@@ -1,6 +1,7 @@
 """A real server writes down what it answers, makes nobody wait for that, and takes
 labels, whatever the framework."""
 
+import json
 import os
 import subprocess
 import sys
@@ -87,6 +88,19 @@ def test_what_is_answered_is_in_files_when_the_server_has_ended(
     wanted = pd.read_csv(BytesIO(answered.content))["prediction"]
     assert [line["prediction"] for line in many] == wanted.tolist()
     assert len(lines) == 301  # and nothing of what was refused
+
+
+def test_each_line_of_the_log_is_json_and_says_which_request_it_is_of(
+    project: Project, tmp_path: Path
+) -> None:
+    with serving(project, tmp_path / "data", MLOPS_LOGGING__FORMAT="json") as server:
+        with server.client() as client:
+            client.post(PREDICT, json=body(ROW), headers={"x-request-id": "abc-1"})
+    text = server.log.read_text(encoding="utf-8").splitlines()
+    lines = [json.loads(line) for line in text if "[cli]" not in line]  # of BentoML
+    assert all({"time", "level", "logger", "message"} <= {*line} for line in lines)
+    (access,) = [line for line in lines if line.get("request_id") == "abc-1"]
+    assert "access" in access["logger"]
 
 
 def test_labels_are_taken_from_callers_with_a_key_alone(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 # First, as bentoml reads when it is imported what this sets.
-from src.serving.middleware import Guard, drain_first, draining, media_type
+from src.serving.middleware import Guard, drain_first, draining, log_as_all, media_type
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
@@ -64,6 +64,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
 
         def __init__(self) -> None:
             """Load the champion, and follow it."""
+            log_as_all(settings.logging)
             drain_first(serving.drain_seconds)
             self.champion = Champion(settings, serving, schema, Row)
             self.champion.start()

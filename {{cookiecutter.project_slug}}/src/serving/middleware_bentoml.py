@@ -15,7 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.utils.logging import REQUEST_ID
+from src.utils.config import LoggingSettings
+from src.utils.logging import REQUEST_ID, setup_logging
 
 # Read as bentoml is imported: nothing is told to anybody, unless somebody wants to.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
@@ -54,6 +55,15 @@ def drain_first(seconds: float) -> None:
         Timer(seconds, end, (number, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def log_as_all(settings: LoggingSettings) -> None:
+    """Send what BentoML logs where the rest of the project does, in its format."""
+    setup_logging(settings)
+    for name in ("bentoml", "uvicorn.error"):  # BentoML has given them handlers
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").setLevel("WARNING")  # BentoML says it, too
 
 
 def media_type(headers: Mapping[str, str]) -> str:
