@@ -34,8 +34,9 @@ def main() -> None:
     print("next: python scripts/promote.py")
 
 
-def evaluate_files(model_path: Path, test_path: Path, settings: Settings) -> str:
-    """Evaluate a saved model on a file of rows, write the report, and record it.
+def evaluate_files(model_path: Path, test_path: Path | None, settings: Settings) -> str:
+    """Evaluate a saved model on a file of rows (those of preprocessing, if there is
+    none), write the report, and record it.
 
     Returns:
         The metrics, the verdict, and where the report is.

@@ -139,7 +139,7 @@ def retrain(settings: Settings, why: str, again: bool = True) -> Outcome | None:
     preprocess(settings)
     train(settings)
     path = settings.paths.models / MODEL_FILE
-    print(evaluate_files(path, settings.paths.processed / "test.csv", settings))
+    print(evaluate_files(path, None, settings))
     outcome = promote(path, settings, MARK + why)
     if (version := registry.at("champion")) and version == outcome.version:
         # A champion of before has a reference, unless a process was killed here.
