@@ -46,7 +46,7 @@ init: $(READY) ## Turn this repository into a project, in one commit (ANSWERS="s
 .PHONY: test
 test: $(READY) ## Run every test: first the fast ones, then a life in generated projects
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto
-	@$(BIN)/python -m pytest -m slow --numprocesses auto
+	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need no installed project
