@@ -18,7 +18,7 @@ from src.data.preprocessing import load_processed
 from src.data.schema import load_schema, write_schema
 from src.evaluation.metrics import Predictions
 from src.models.artifact import load_model
-from src.models.registry import Event, Registry
+from src.models.registry import Registry
 from src.monitoring.drift import Check, categories, decide, numbers
 from src.monitoring.performance import estimated
 from src.monitoring.prediction_log import DROPPED, PredictionLog
@@ -252,10 +252,10 @@ def test_drift_performance_time_and_labels_are_reasons_to_retrain() -> None:
     assert not reasons(never, [], timedelta(days=999), 10**6)
 
 
-def test_between_two_retrainings_some_time_passes() -> None:
+def test_between_two_retrainings_some_time_passes(promoted: Settings) -> None:
     now = datetime.now(UTC)
     ago = (now - timedelta(hours=3)).isoformat()
-    by_hand = Event(ago, "me", "promote", "champion", 1, "the first", None)
+    by_hand = Registry(promoted).history()[-1]._replace(time=ago)
     refused = by_hand._replace(action="reject", why=f"{MARK}drift")
     assert resting([by_hand, refused], now, hours=4)
     assert not resting([by_hand, refused], now, hours=2)
