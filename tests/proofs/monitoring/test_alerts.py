@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.monitor import gauges
+from src.models.registry import Registry
 from src.utils.config import PROJECT_ROOT
 from tests.fixtures.serving import ROW
 from tests.proofs.promql import Series, expressions, unmet
@@ -38,6 +39,7 @@ def series_of(text: str) -> Iterator[Series]:
 
 def test_each_selector_finds_a_series_in_the_real_metrics(tmp_path: Path) -> None:
     project = make_project(tmp_path)
+    Registry(project.settings).versions()  # else both processes make its database
     server = Server.start(project, tmp_path / "log")
     try:
         with server.client() as client:
