@@ -28,7 +28,7 @@ PROJECTS = {
         {"monitoring": "evidently"},
         [
             *("always", "mlflow", "responsible_ai", "serving", "fastapi", "dvc"),
-            *("monitoring", "rates"),
+            *("monitoring", "alerts", "retraining", "rates"),
         ],
     ),
     "a folder and flask": (
@@ -39,7 +39,10 @@ PROJECTS = {
             "serving": "flask",
             "monitoring": "evidently",
         },
-        ["always", "folder", "serving", "flask", "monitoring"],
+        [
+            *("always", "folder", "serving", "flask"),
+            *("monitoring", "alerts", "retraining"),
+        ],
     ),
     "wandb and bentoml": (
         "3.13",
@@ -50,7 +53,7 @@ PROJECTS = {
             "serving": "bentoml",
             "monitoring": "nannyml",
         },
-        ["wandb", "serving", "monitoring"],
+        ["wandb", "serving", "monitoring", "alerts"],
     ),
 }
 
