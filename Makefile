@@ -60,13 +60,14 @@ bench: $(READY) ## Measure generation, combinations and training against their f
 bench-serve: $(READY) ## Measure the services of generated projects beside their frameworks' limits
 	@$(BIN)/python -m benchmarks.bench_serve
 
-# Without audits by group: of people under thirty, too few earn much to judge by group.
+# Without what the loop does not need, audits by group among it: of people under thirty,
+# too few earn much to judge by group.
 LOOP := build/demo-loop
 PICTURE := $(CURDIR)/docs/assets/loop.svg
 .PHONY: demo-loop
 demo-loop: $(READY) ## Live through drift, alarm, labels, retraining and recovery; draw docs/assets/loop.svg
 	@rm -rf $(LOOP)
-	@$(BIN)/cookiecutter . --no-input --output-dir $(LOOP) monitoring=evidently responsible_ai=no
+	@$(BIN)/cookiecutter . --no-input --output-dir $(LOOP) preset=minimal serving=fastapi monitoring=evidently
 	@$(MAKE) --no-print-directory -C $(LOOP)/my-ml-project setup
 	@cp -R tests/proofs $(LOOP)/my-ml-project/tests/
 	@cd $(LOOP)/my-ml-project && .venv/bin/python -W ignore -m tests.proofs.loop.loop "$(PICTURE)"
