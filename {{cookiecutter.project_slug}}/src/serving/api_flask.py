@@ -236,6 +236,7 @@ def main() -> None:
     serving = load_serving_settings()
     check_address(serving)
     load_schema(settings.data.schema_path, settings)  # says here what is wrong with it
+    log = {"level": settings.logging.level, "propagate": True}
     Server(
         partial(create_app, settings, serving),
         bind=f"{serving.host}:{serving.port}",
@@ -246,6 +247,8 @@ def main() -> None:
         # A file, where none may be written.
         worker_tmp_dir="/dev/shm" if os.path.isdir("/dev/shm") else None,
         control_socket_disable=True,
+        # Its lines go where the project's do, in their format.
+        logconfig_dict={"root": {}, "handlers": {}, "loggers": {"gunicorn.error": log}},
     ).run()
 
 
