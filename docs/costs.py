@@ -13,12 +13,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cookiecutter.main import cookiecutter
 
 TEMPLATE = Path(__file__).resolve().parents[1]
+VENV = ("uv", "venv", "--quiet", "--clear")
+INSTALL = ("uv", "pip", "install", "--quiet")
 
 
 class Choice(NamedTuple):
@@ -95,9 +98,10 @@ def size_of(project: Path) -> dict[str, float]:
 def cost_of(project: Path) -> dict[str, float]:
     """Return the megabytes, and the seconds to install and to test, of a project."""
     seconds = timed(lambda: install(project))
-    environment = project / ".venv"
-    size = sum(p.stat().st_size for p in environment.rglob("*") if not p.is_symlink())
-    command = [str(environment / "bin/python"), "-m", "pytest", "--quiet", "tests"]
+    environments = [path.rglob("*") for path in project.glob(".venv*")]
+    files = [path for path in chain(*environments) if not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files)
+    command = [str(project / ".venv/bin/python"), "-m", "pytest", "--quiet", "tests"]
     return {
         "megabytes": round(size / 1e6, 1),
         "install_seconds": round(seconds, 1),
@@ -106,10 +110,11 @@ def cost_of(project: Path) -> dict[str, float]:
 
 
 def install(project: Path) -> None:
-    """Make a fresh environment for a project and install everything into it."""
-    run(project, "uv", "venv", "--quiet", "--clear", "--python", sys.executable)
-    command = ["uv", "pip", "install", "--quiet"]
-    run(project, *command, "--python", ".venv/bin/python", "-r", "requirements.txt")
+    """Make each environment of a project afresh, and install everything into it."""
+    for path in project.glob("requirements*.txt"):
+        environment = f".venv{path.stem.removeprefix('requirements')}"
+        run(project, *VENV, "--python", sys.executable, environment)
+        run(project, *INSTALL, "--python", environment, "-r", path.name)
 
 
 def timed(action: Callable[[], None]) -> float:

@@ -1,8 +1,10 @@
 """What is kept of predictions, which changes are alarms, and what becomes of labels."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from pandas import DataFrame, Series, concat, read_parquet
 from pyarrow import parquet
 
+from scripts import monitor as monitor_command
+from scripts import retrain as retrain_command
 from scripts.labels import add_labels
 from scripts.monitor import monitor
-from scripts.retrain import MARK, needs, reasons, resting, retrain
+from scripts.retrain import MARK, alone, needs, reasons, resting, retrain
 from src.data.columns import Column
 from src.data.preprocessing import load_processed
 from src.data.schema import load_schema, write_schema
@@ -24,7 +28,7 @@ from src.monitoring.performance import estimated
 from src.monitoring.prediction_log import DROPPED, PredictionLog
 from src.monitoring.settings import AlarmSettings, RetrainingSettings
 from src.serving.schemas import row_model, values_of
-from src.utils.config import Settings
+from src.utils.config import ModelSettings, Settings
 from src.utils.errors import ConfigError, DataError
 from src.utils.logging import REQUEST_ID
 from tests.conftest import ProjectMaker
@@ -218,6 +222,39 @@ def test_few_rows_decide_nothing_and_no_log_is_said(promoted: Settings) -> None:
     assert monitor(promoted)["verdict"] == "not decidable"
 
 
+@pytest.fixture
+def run(promoted: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """A command of that project, as a function that returns its status."""
+
+    def run(command: ModuleType, *arguments: str, **changed: Any) -> int:
+        settings = promoted.model_copy(update=changed)
+        monkeypatch.setattr(command, "settings_from", lambda _: settings)
+        monkeypatch.setattr("sys.argv", ["command.py", *arguments])
+        try:
+            command.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+def test_the_status_says_what_was_decided(
+    promoted: Settings, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monitor_command) == 2
+    assert "no predictions" in capsys.readouterr().err
+    rows = load_processed(promoted, "test")
+    answer(promoted, rows.head(50))
+    assert run(monitor_command) == 2
+    assert "not decidable: 50 rows of 200" in capsys.readouterr().out
+    answer(promoted, rows)
+    assert run(monitor_command) == 0
+    answer(promoted, rows.assign(age=rows["age"] + 30))
+    assert run(monitor_command) == 1
+    assert "alarm: drift of 'age'" in capsys.readouterr().out
+
+
 def test_labels_tell_how_good_the_answers_are(promoted: Settings) -> None:
     rows = load_processed(promoted, "test")
     answer(promoted, rows)
@@ -279,6 +316,29 @@ def test_a_drift_is_learned_from_labelled_predictions_once(promoted: Settings) -
     answer(promoted, rows.assign(age=rows["age"] + 30), version="2")
     assert monitor(promoted)["verdict"] == "calm"  # it is as the new test rows are
     assert retrain(promoted, reason, again=False) is None
+
+
+def test_nothing_is_trained_without_a_reason_or_beside_another_retraining(
+    promoted: Settings, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(promoted, load_processed(promoted, "test"))
+    assert run(retrain_command, "--if-needed") == 0
+    assert re.match(r"calm: .*\nno retraining\n", capsys.readouterr().out)
+    with alone(promoted), pytest.raises(DataError, match="another retraining"):
+        run(retrain_command)
+    assert [version.number for version in Registry(promoted).versions()] == [1]
+
+
+def test_what_the_gate_refuses_is_said_and_the_champion_stays(
+    promoted: Settings, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = ModelSettings(type="linear", params={"C": 0.0001})
+    assert run(retrain_command, "--why", "a trial", model=bad) == 1
+    assert "version 2 is refused: ROC AUC against" in capsys.readouterr().out
+    registry = Registry(promoted)
+    assert registry.history()[-1].why.startswith(f"{MARK}a trial")
+    champion = registry.at("champion")
+    assert champion and champion.number == 1
 
 
 def test_a_category_that_is_not_listed_is_left_out_and_said(
