@@ -2,8 +2,9 @@
 
 A team that generated a project keeps the tests that it will extend. What proves the
 code itself (kills, concurrency, parity with the libraries over generated inputs, real
-servers) is here, in ``tests/proofs/``: a folder for each choice that brings the code.
-The folders are copied into a project that made the choices, and run by its Python.
+servers) is here, in ``tests/proofs/``: a folder for each choice that brings the code,
+and for the code that depends on no choice (``always``, ``serving``), which is proven
+once. The folders are copied into a project that made the choices, and run by its Python.
 """
 
 import os
@@ -27,7 +28,7 @@ PROJECTS = {
         "3.12",
         {"monitoring": "evidently"},
         [
-            *("always", "mlflow", "responsible_ai", "serving", "fastapi", "dvc"),
+            *("registry", "mlflow", "responsible_ai", "dvc", "contract", "fastapi"),
             *("monitoring", "alerts", "retraining", "rates"),
         ],
     ),
@@ -40,7 +41,7 @@ PROJECTS = {
             "monitoring": "evidently",
         },
         [
-            *("always", "folder", "serving", "flask"),
+            *("always", "registry", "folder", "serving", "contract", "flask"),
             *("monitoring", "alerts", "retraining"),
         ],
     ),
@@ -53,7 +54,7 @@ PROJECTS = {
             "serving": "bentoml",
             "monitoring": "nannyml",
         },
-        ["wandb", "serving", "monitoring", "alerts"],
+        ["wandb", "contract", "monitoring", "alerts"],
     ),
 }
 

@@ -14,8 +14,8 @@ from src.models.registry import Registry
 from src.utils.config import PROJECT_ROOT
 from tests.fixtures.serving import ROW
 from tests.proofs.promql import Series, expressions, unmet
-from tests.proofs.serving.test_contract import PREDICT, Server, body, eventually
-from tests.proofs.serving.test_contract import follows, make_project
+from tests.proofs.contract.test_contract import PREDICT, Server, body, eventually
+from tests.proofs.contract.test_contract import follows, make_project
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

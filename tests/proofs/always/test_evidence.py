@@ -24,7 +24,7 @@ from src.training.train import train
 from src.utils.config import Settings
 from tests.conftest import ProjectMaker
 from tests.fixtures.synthetic import make_frame, make_settings
-from tests.proofs.always.test_promotion import Team, team
+from tests.proofs.registry.test_promotion import Team, team
 
 __all__ = ["team"]  # a fixture
 

@@ -23,9 +23,9 @@ from src.serving.tables import CSV
 from src.utils.config import PROJECT_ROOT
 from tests.fixtures.serving import ROW
 from tests.fixtures.synthetic import TARGET
-from tests.proofs.serving.test_contract import BATCH, FRAMEWORK, PREDICT, Project
-from tests.proofs.serving.test_contract import Server, body, eventually, follows
-from tests.proofs.serving.test_contract import make_project
+from tests.proofs.contract.test_contract import BATCH, FRAMEWORK, PREDICT, Project
+from tests.proofs.contract.test_contract import Server, body, eventually, follows
+from tests.proofs.contract.test_contract import make_project
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
