@@ -22,9 +22,10 @@ from src.data.values import NUMERIC
 from src.models.registry import Registry, Version
 from src.monitoring.drift import Check, check_features, check_predictions, decide
 from src.monitoring.performance import check_performance
+from src.monitoring.reference import NAME as REFERENCE
 from src.monitoring.reference import Reference, load_reference, write_reference
 from src.monitoring.settings import load_monitoring_settings
-from src.monitoring.window import Window, load_window
+from src.monitoring.window import Window, load_labelled, load_window
 from src.utils.cli import config_parser, run, settings_from
 from src.utils.config import Settings
 from src.utils.errors import DataError, ProjectError
@@ -34,26 +35,37 @@ STATUS = {"calm": 0, "alarm": 1, "not decidable": 2}
 
 
 def main() -> None:
-    """Parse the command line, decide, and say what was found."""
+    """Parse the command line, decide, and say what was found. What fails is no alarm,
+    whose status ``run`` would give it."""
     parser = config_parser("Decide whether what the service answered is as expected.")
     text = "keep the reference of the champion, and decide nothing"
     parser.add_argument("--write-reference", action="store_true", help=text)
     arguments = parser.parse_args()
-    settings = settings_from(arguments)
-    if arguments.write_reference:
-        registry = Registry(settings)
-        if (champion := registry.at("champion")) is None:
-            raise DataError("the registry has no champion; run `make promote` first")
-        write_reference(settings, registry, champion)
-        print(f"version {champion.number}: its reference is kept with it")
-        return
     try:
+        settings = settings_from(arguments)
+        if arguments.write_reference:
+            registry = Registry(settings)
+            if (champion := registry.at("champion")) is None:
+                problem = "the registry has no champion"
+                raise DataError(f"{problem}; run `make promote` first")
+            keep_reference(settings, registry, champion)
+            print(f"version {champion.number}: its reference is kept with it")
+            return
         decision = monitor(settings)
-    except ProjectError as error:  # which `run` would end with the status of an alarm
+    except (ProjectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(STATUS["not decidable"])
     print(f"{decision['verdict']}: {decision['told']}")
     sys.exit(STATUS[decision["verdict"]])
+
+
+def keep_reference(settings: Settings, registry: Registry, version: Version) -> None:
+    """Keep what later windows are held against: of a version that learned predictions,
+    its answers to these."""
+    schema = load_schema(settings.data.schema_path, settings)
+    chosen = load_monitoring_settings(settings, schema)
+    asked, _ = load_labelled(settings, chosen, schema)
+    write_reference(settings, registry, version, asked)
 
 
 def monitor(settings: Settings) -> dict[str, Any]:
@@ -64,6 +76,12 @@ def monitor(settings: Settings) -> dict[str, Any]:
     chosen = load_monitoring_settings(settings, schema)
     window, registry = load_window(settings, chosen, schema), Registry(settings)
     version = named(registry, window.version)
+    if registry.document(version, REFERENCE) is None:
+        try:
+            keep_reference(settings, registry, version)
+        except DataError as error:
+            problem = f"version {version.number} was promoted without a reference"
+            raise DataError(f"{problem}, and has none now: {error}") from None
     reference = load_reference(settings, registry, version, schema)
     performance, rows = "not checked", len(window.time)
     checks: list[Check] = []
@@ -83,11 +101,12 @@ def monitor(settings: Settings) -> dict[str, Any]:
         verdict, told = "alarm", "; ".join(map(said, alarms))
     else:
         verdict, told = "calm", f"{len(checks)} checks of {rows} rows found no change"
+    record = registry.record(version)
     decision = {
         "verdict": verdict,
         "told": told,
         "version": version.number,
-        "version_created": registry.record(version)["created"],
+        "version_created": record["created"],
         "from": window.time.min().isoformat(),
         "to": window.time.max().isoformat(),
         "rows": rows,
@@ -98,6 +117,7 @@ def monitor(settings: Settings) -> dict[str, Any]:
         "limits": chosen.alarm.model_dump(),
         "checks": [check._asdict() for check in checks],
         "task": settings.task,
+        "positive_class": record.get("positive_class"),
         **layout(schema, reference, window),
     }
     write(decision, reference, window, folder)
@@ -128,7 +148,6 @@ def layout(schema: DataSchema, reference: Reference, window: Window) -> dict[str
     free = [apart(name, names) for name in wanted]
     return {
         "classes": classes,
-        "positive_class": classes[1] if len(classes) == 2 else None,
         "numbers": [name for name in names if kinds[name] in NUMERIC],
         "categories": [n for n in names if kinds[n] in ("category", "boolean")],
         "dates": [name for name in names if kinds[name] == "date"],
@@ -184,7 +203,6 @@ def gauges(decision: dict[str, Any]) -> CollectorRegistry:
     gauge("last_run_timestamp_seconds", "When it was last looked.", time.time())
     gauge("window_rows", "Rows that were looked at.", decision["rows"])
     gauge("labels", "Rows whose label has arrived.", decision["labels"])
-    gauge("model_version", "The version that answered.", decision["version"])
     made = datetime.fromisoformat(decision["version_created"]).timestamp()
     gauge("model_created_timestamp_seconds", "When that version was made.", made)
     gauge("decidable", "1 if there were enough rows.", bool(decision["checks"]))

@@ -18,17 +18,15 @@ from filelock import FileLock, Timeout
 from pandas import DataFrame, Series, concat
 
 from scripts.evaluation import evaluate_files
-from scripts.monitor import monitor, said
+from scripts.monitor import keep_reference, monitor, said
 from scripts.promote import Outcome, promote
 from scripts.promote import said as outcome_said
 from src.data.ingestion import ingest, read_table
 from src.data.preprocessing import preprocess, write_rows
 from src.data.schema import DataSchema, load_schema
-from src.data.validation import validate
+from src.data.validation import broken, validate
 from src.models.registry import Event, Registry
 from src.monitoring.drift import Check
-from src.monitoring.reference import NAME as REFERENCE
-from src.monitoring.reference import write_reference
 from src.monitoring.settings import RetrainingSettings, load_monitoring_settings
 from src.monitoring.window import load_labelled
 from src.training.train import MODEL_FILE, train
@@ -84,7 +82,10 @@ def needs(settings: Settings) -> list[str]:
     try:
         decision = monitor(settings)
         print(f"{decision['verdict']}: {decision['told']}")
-        checks = [Check(**check) for check in decision["checks"]]
+        if decision["version"] == moves[-1].version:
+            checks = [Check(**check) for check in decision["checks"]]
+        else:  # an older one, of an image that was not built again
+            print(f"version {decision['version']} answered, which is not the champion")
     except DataError as error:
         print(f"not decidable: {error}")
     times = load_labelled(settings, chosen, schema)[1]
@@ -132,8 +133,10 @@ def retrain(settings: Settings, why: str, again: bool = True) -> Outcome | None:
     settings = settings if labelled.empty else joined(settings, schema, labelled)
     source = ingest(settings.data.source, settings.paths.data / "raw")
     registry = Registry(settings)
+    decided = {e.version for e in registry.history() if e.action != "register"}
     for last in registry.versions()[-1:] if not again else []:
-        if registry.record(last)["data"]["source_sha256"] == sha256_of(source):
+        known = registry.record(last)["data"]["source_sha256"]
+        if last.number in decided and known == sha256_of(source):
             print(f"{why}, but there are no other rows than version {last.number} had")
             return None
     preprocess(settings)
@@ -141,18 +144,15 @@ def retrain(settings: Settings, why: str, again: bool = True) -> Outcome | None:
     path = settings.paths.models / MODEL_FILE
     print(evaluate_files(path, None, settings))
     outcome = promote(path, settings, MARK + why)
-    if (version := registry.at("champion")) and version == outcome.version:
-        # A champion of before has a reference, unless a process was killed here.
-        if registry.document(version, REFERENCE) is None:
-            recent = None if labelled.empty else labelled
-            write_reference(settings, registry, version, recent)
+    if outcome.version and outcome.version == registry.at("champion"):
+        keep_reference(settings, registry, outcome.version)
     return outcome
 
 
 def usable(settings: Settings, schema: DataSchema) -> DataFrame:
     """Return the labelled predictions that are to be learned, if that is configured.
-    The service answers categories that the data schema does not list; whether they are
-    to be learned a person decides, by listing them."""
+    What breaks the data schema is not: of a category that it does not list, which the
+    service answers all the same, a person decides, by listing it."""
     chosen = load_monitoring_settings(settings, schema)
     if not chosen.retraining.labelled_predictions:
         return DataFrame()
@@ -166,13 +166,13 @@ def usable(settings: Settings, schema: DataSchema) -> DataFrame:
         raise DataError(f"{problem}; {advice} (config/monitoring_config.yaml)")
     fits = Series(True, labelled.index)
     for name in schema.used:
-        column, listed = labelled[name], schema.columns[name].values
-        where = column.notna() & ~column.isin(column if listed is None else listed)
-        if where.any():
-            found = ", ".join(map(repr, column[where].unique()[:5]))
-            told = f"{where.sum()} labelled predictions with {name!r} {found}"
-            print(f"left out: {told}; list these in the data schema to learn them")
-            fits &= ~where
+        column = labelled[name]
+        for rule, where in broken(schema.columns[name], column, column).items():
+            if where.any():
+                found = ", ".join(map(repr, column[where].unique()[:5]))
+                told = f"{where.sum()} labelled predictions with {name!r} {found}"
+                print(f"left out: {told}, against the data schema: {rule}")
+                fits &= ~where
     return labelled[fits]
 
 
@@ -185,7 +185,7 @@ def joined(settings: Settings, schema: DataSchema, labelled: DataFrame) -> Setti
     if rules.drop_duplicates is True:  # here, as the log lacks columns that count
         rows, labelled = rows.drop_duplicates(), labelled.drop_duplicates()
         rules = rules.model_copy(update={"drop_duplicates": False})
-    path = folder / "predictions" / "retraining.csv"
+    path = folder / "raw" / "retraining.csv"
     parts = [rows[schema.used], labelled[schema.used]]
     write_rows(concat(parts, ignore_index=True), schema, path)
     print(f"{len(rows)} rows of {source.name}, {len(labelled)} labelled predictions")

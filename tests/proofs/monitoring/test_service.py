@@ -77,6 +77,10 @@ def test_what_is_answered_is_in_files_when_the_server_has_ended(
         answered = client.post(BATCH, content=table, headers=sent)
         refused = client.post(PREDICT, json=body({**ROW, "age": 7}))
         assert refused.status_code == FRAMEWORK.wrong_value
+        # Wrong in its last row, when a thousand have been predicted.
+        table = pd.DataFrame([ROW] * 1500 + [{**ROW, "age": 7}]).to_csv(index=False)
+        refused = client.post(BATCH, content=table, headers={"content-type": CSV})
+        assert refused.status_code == FRAMEWORK.wrong_value
     lines = rows_of(data)
     (one,) = [line for line in lines if line["request_id"] == "abc-1"]
     said = answer.json()["predictions"][0]

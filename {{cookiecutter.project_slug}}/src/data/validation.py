@@ -53,7 +53,7 @@ def find_violations(raw: pd.DataFrame, schema: DataSchema) -> list[Violation]:
     rule, count = "presence: the column is absent", len(raw)
     violations = [Violation(n, rule, count, []) for n in schema.used if n not in typed]
     for name in typed.columns:
-        for rule, where in _rules(schema.columns[name], raw[name], typed[name]).items():
+        for rule, where in broken(schema.columns[name], raw[name], typed[name]).items():
             found = raw[name][where].head(MAX_EXAMPLES)
             examples = [
                 {"row": row + 1, "value": None if pd.isna(value) else str(value)}
@@ -64,13 +64,14 @@ def find_violations(raw: pd.DataFrame, schema: DataSchema) -> list[Violation]:
     return violations
 
 
-def _rules(column: ColumnSchema, raw: Column, values: Column) -> dict[str, Column]:
+def broken(column: ColumnSchema, raw: Column, values: Column) -> dict[str, Column]:
     """Return where the values of a column break which of its rules."""
     text = as_text(raw, column.missing)
     unread = text.notna() & ~text.isin(NONE_WORDS) & values.isna()
     rules = {f"type {column.type}": unread}
     if column.type == "integer":
         rules["type integer, no fractions"] = values % 1 > 0
+        rules[f"type integer, up to {2**53}"] = values.abs() > 2**53  # is then exact
     if column.min is not None:
         rules[f"min {column.min}"] = values < column.min
     if column.max is not None:

@@ -49,7 +49,7 @@ class Registry:
         self.lock = FileLock(self.folder / ".lock", timeout=60)
 
     def register(self, model_path: Path, documents: Mapping[str, Any] = {}) -> Version:
-        """Copy a model in, as challenger if not champion, with documents (JSON)."""
+        """Copy a model in, as challenger if it is new, with documents (JSON)."""
         record = load_record(model_path)
         check_digest(model_path, record)
         with self._locked():
@@ -67,7 +67,7 @@ class Registry:
                     file.replace(path.with_name(file.name))
             for name, content in documents.items():
                 write_json(path.with_name(f"{name}.json"), content)
-            if version not in (self.at(CHAMPION), self.at(CHALLENGER)):
+            if version.number not in {event.version for event in self.history()}:
                 self._append("register", CHALLENGER, version, "")
         return version
 

@@ -62,7 +62,7 @@ class Registry:
         self.lock = FileLock(self.folder / ".lock", timeout=60)
 
     def register(self, model_path: Path, documents: Mapping[str, Any] = {}) -> Version:
-        """Copy a model in, as challenger if not champion, with documents (JSON)."""
+        """Copy a model in, as challenger if it is new, with documents (JSON)."""
         with in_one_line(), self.lock, TemporaryDirectory() as folder:
             copy = Path(folder) / model_path.name
             copy_model(model_path, copy)
@@ -72,7 +72,7 @@ class Registry:
             found = self.client.get_model_version(self.name, str(version.number))
             for name, value in documents.items():
                 self.client.log_dict(str(found.run_id), value, f"documents/{name}.json")
-            if version not in (self.at(CHAMPION), self.at(CHALLENGER)):
+            if version.number not in {event.version for event in self.history()}:
                 self._move("register", CHALLENGER, version, "")
         return version
 

@@ -3,7 +3,6 @@ in ``data/predictions/labels/``. Of several for one row, the last counts."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,26 +10,21 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from src.data.schema import DataSchema
-from src.data.values import read_value, text_of
-from src.monitoring.prediction_log import forget, write_part
+from src.data.values import text_of
+from src.monitoring.prediction_log import LABELS, forget, write_part
 from src.monitoring.settings import MonitoringSettings, load_monitoring_settings
+from src.serving.schemas import field_of
 from src.utils.config import Settings
-
-LABELS = "labels"  # the folder
 
 
 def label_model(schema: DataSchema, settings: MonitoringSettings) -> type[BaseModel]:
     """Return the model of a label: the target of the row with a value of the key, else
     of one row of a request, by the identifier that the answer had in its header."""
-    target = schema.columns[schema.target]
-    kind: Any = str if target.type == "category" else float
-    read = BeforeValidator(partial(_needed, target))
-    fields: dict[str, Any] = {
-        "label": (Annotated[kind, read], Field(alias=schema.target))
-    }
+    target = schema.columns[schema.target].model_copy(update={"max_missing": 0})
+    fields: dict[str, Any] = {"label": field_of(schema.target, target)}
     if key := settings.log.key:
-        name = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
-        fields["key"] = name, Field(alias=key)
+        text = Annotated[str, BeforeValidator(_key)]
+        fields["key"] = text, Field(alias=key, min_length=1)
     else:
         fields["request_id"] = str, Field(min_length=1, max_length=64)
         fields["row"] = int, Field(default=0, ge=0, description="Its place, from 0.")
@@ -73,8 +67,8 @@ class Labels:
         return path
 
 
-def _needed(target: Any, value: Any) -> Any:
-    """Return a label as training reads it."""
-    if (found := read_value(value, target)) is None:
-        raise ValueError("a label is needed")
-    return found
+def _key(value: Any) -> str:
+    """Return a key as the prediction log has it."""
+    if value is None or value != value or isinstance(value, list | dict):
+        raise ValueError("a key is needed")
+    return text_of(value)

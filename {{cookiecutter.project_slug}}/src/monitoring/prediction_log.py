@@ -6,10 +6,10 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Thread
@@ -29,6 +29,7 @@ from src.utils.config import Settings
 from src.utils.files import atomic_path
 from src.utils.logging import REQUEST_ID
 
+LABELS = "labels"  # the folder of what became true
 END_SECONDS = 10.0  # the process ends after this, even if the disk is slow
 ARROW_TYPES = {
     "category": pa.string(),
@@ -42,14 +43,14 @@ logger = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """Rows of one request with their places in it, and their answers."""
+    """Rows of one request, the place of the first in it, and their answers."""
 
     request_id: str
     time: datetime
     version: str
     rows: Sequence[Row]
     answers: Sequence[Row]
-    places: Sequence[int]
+    first: int
 
 
 class PredictionLog:
@@ -68,25 +69,25 @@ class PredictionLog:
         atexit.register(self.close)
 
     def add(
-        self,
-        version: str,
-        rows: Sequence[Row],
-        answers: Sequence[Row],
-        places: Sequence[int] = (),
+        self, version: str, rows: Sequence[Row], answers: Sequence[Row], first: int = 0
     ) -> None:
-        """Keep the answers of a version to rows of the present request, which are at
-        these places in it, or are all."""
+        """Keep the answers of a version to rows of the present request, of which the
+        first has this place in it."""
         now = datetime.now(UTC).replace(tzinfo=None)
+        entry = Entry(REQUEST_ID.get(), now, version, rows, answers, first)
         try:
-            places = places or range(len(rows))
-            entry = Entry(REQUEST_ID.get(), now, version, rows, answers, places)
             self._queue.put_nowait(entry)
         except Full:
             DROPPED.inc(len(rows))
 
-    def recorded(self, model: Model) -> Model:
-        """Return a model whose answers to the present request are kept."""
-        return RecordedModel(**vars(model), log=self)
+    @contextmanager
+    def recorded(self, model: Model) -> Iterator[Model]:
+        """Lend a model whose answers are kept, unless the request is refused."""
+        lent, first = RecordedModel(**vars(model)), 0
+        yield lent
+        for rows, answers in lent.kept:
+            self.add(model.version, rows, answers, first)
+            first += len(rows)
 
     def close(self) -> None:
         """Write what is waiting, and end."""
@@ -117,7 +118,8 @@ class PredictionLog:
     def _write(self, entries: Sequence[Entry], rows: int) -> None:
         """Delete files that are too old, and write entries to a file of their own."""
         try:
-            forget(self.folder, self.settings.log.retention_days)
+            for folder in (self.folder, self.folder / LABELS):
+                forget(folder, self.settings.log.retention_days)
             lines = [line for entry in entries for line in self._lines(entry)]
             write_part(pa.Table.from_pylist(lines, self.columns), self.folder)
             WRITTEN.inc(rows)
@@ -132,7 +134,7 @@ class PredictionLog:
     def _lines(self, entry: Entry) -> Iterator[Row]:
         """Yield the rows of an entry as ``log_schema`` has them."""
         key, fields = self.settings.log.key, self.columns.field("features").type
-        parts = zip(entry.places, entry.rows, entry.answers, strict=True)
+        parts = zip(count(entry.first), entry.rows, entry.answers)
         for place, row, answer in parts:
             told = row.get(key) if key else None
             features = {name: row[name] for name in fields.names}
@@ -153,15 +155,14 @@ class PredictionLog:
 
 @dataclass(frozen=True)
 class RecordedModel(Model):
-    """A model whose answers to one request are kept, in the order of its rows."""
+    """A model that keeps what it was asked and answered."""
 
-    log: PredictionLog
-    places: Iterator[int] = field(default_factory=count)
+    kept: list[tuple[Sequence[Row], list[Row]]] = field(default_factory=list)
 
     def predict(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the answer to each row, and keep it."""
+        """Return the answer to each row, and keep both."""
         answers = super().predict(rows)
-        self.log.add(self.version, rows, answers, [*islice(self.places, len(rows))])
+        self.kept.append((rows, answers))
         return answers
 
 

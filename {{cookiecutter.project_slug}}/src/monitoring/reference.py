@@ -34,20 +34,17 @@ class Reference(NamedTuple):
 
 
 def write_reference(
-    settings: Settings,
-    registry: Registry,
-    version: Version,
-    recent: DataFrame | None = None,
+    settings: Settings, registry: Registry, version: Version, asked: DataFrame
 ) -> None:
     """Keep the reference of a version; DataError if ``data/processed/`` has other rows
-    than those that it was made with. If enough test rows are among ``recent`` ones, it
+    than those that it was made with. If enough test rows are among ``asked`` ones, it
     is of these: they tell what the service is asked now."""
     path = registry.fetch(version)
     inputs = load_inputs(path, None, settings)
     schema, test = inputs.schema, inputs.test
     chosen = load_monitoring_settings(settings, schema)
-    if recent is not None:
-        found = test.merge(recent[schema.used].drop_duplicates())
+    if {*schema.used} <= {*asked}:
+        found = test.merge(asked[schema.used].drop_duplicates())
         test = found if len(found) >= chosen.window.min_rows else test
     if len(test) > MAX_ROWS:
         test = test.sample(MAX_ROWS, random_state=settings.seed)
@@ -71,15 +68,9 @@ def write_reference(
 def load_reference(
     settings: Settings, registry: Registry, version: Version, schema: DataSchema
 ) -> Reference:
-    """Return the reference of a version, which is written first if need be."""
-    content = registry.document(version, NAME)
-    if content is None:
-        try:
-            write_reference(settings, registry, version)
-        except DataError as error:
-            problem = f"version {version.number} was promoted without a reference"
-            raise DataError(f"{problem}, and has none now: {error}") from None
-        content = registry.document(version, NAME) or {}
+    """Return the reference of a version; DataError if it has none."""
+    if (content := registry.document(version, NAME)) is None:
+        raise DataError(f"version {version.number} has no reference")
     columns = {
         name: typed(values, schema.columns[name].type)
         for name, values in content["columns"].items()

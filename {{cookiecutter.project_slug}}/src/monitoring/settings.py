@@ -18,7 +18,7 @@ class LogSettings(config.Section):
     part_rows: int = Field(default=10_000, ge=1)
     part_seconds: float = Field(default=60, gt=0)
     queue_requests: int = Field(default=10_000, ge=1)
-    retention_days: int = Field(default=90, ge=1)
+    retention_days: int = Field(default=90, ge=1, le=36_500)
 
 
 class WindowSettings(config.Section):
@@ -31,6 +31,7 @@ class AlarmSettings(config.Section):
     rate: float = Field(default=0.05, gt=0, lt=1)
     min_share: float = Field(default=0.05, ge=0, lt=1)
     min_loss: float = Field(default=0.02, ge=0)
+    unchecked: list[str] = []
 
 
 class RetrainingSettings(config.Section):
@@ -58,9 +59,13 @@ def load_monitoring_settings(
     path = settings.data.schema_path.with_name(CONFIG_NAME)
     files = [path] if path.exists() else []
     found = config.read_settings(MonitoringSettings, files, "MONITORING_")
-    keys = [found.log.key] if found.log.key else []
-    for key, columns in (("log.personal", found.log.personal), ("log.key", keys)):
+    log, alarm = found.log, found.alarm
+    named = {"log.personal": log.personal, "alarm.unchecked": alarm.unchecked}
+    for key, columns in (named | {"log.key": [log.key] if log.key else []}).items():
         if unknown := [name for name in columns if name not in schema.columns]:
             expected = f"columns of the data schema: {', '.join(schema.columns)}"
             raise ConfigError(f"{path}: {key}: found {unknown}, expected {expected}")
+    if log.key in log.personal:
+        problem = f"{log.key!r} is in log.personal, and what it holds is written down"
+        raise ConfigError(f"{path}: log.key: {problem}; choose another column")
     return found

@@ -12,7 +12,7 @@ import pyarrow.parquet
 from src.data.columns import Column
 from src.data.schema import DataSchema
 from src.evaluation.metrics import Predictions
-from src.monitoring.labels import LABELS
+from src.monitoring.prediction_log import LABELS
 from src.monitoring.reference import predictions, typed
 from src.monitoring.settings import MonitoringSettings
 from src.utils.config import Settings
@@ -112,6 +112,8 @@ def _read(folder: Path, days: float | None = None) -> pa.Table | None:
         first = f"{last - timedelta(days=days + 1):%Y-%m-%d}"
         paths = [path for path in paths if path.parent.name >= first]
     failures = (OSError, pa.ArrowException)
-    with reported(failures, f"{folder}: cannot be read", "delete or restore the file"):
+    problem = f"{folder}: cannot be read as one table"
+    advice = "delete what is broken, or older than a change of a column's type"
+    with reported(failures, problem, advice):
         tables = [pa.parquet.ParquetFile(path).read() for path in paths]
     return pa.concat_tables(tables, promote_options="permissive") if tables else None

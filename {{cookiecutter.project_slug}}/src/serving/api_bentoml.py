@@ -81,7 +81,7 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
         def loaded(self) -> Model:
             """Return the model that answers the present request."""
             try:
-                return self.champion.log.recorded(self.champion.loaded())
+                return self.champion.loaded()
             except NoModel as error:
                 raise ServiceUnavailable(str(error)) from None
 
@@ -90,8 +90,9 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             self, rows: Annotated[list[Row], limits]
         ) -> schemas.Predictions:
             """Predict each row."""
-            model = self.loaded()
-            answers = model.predict(schemas.values_of(rows))
+            model, values = self.loaded(), schemas.values_of(rows)
+            answers = model.predict(values)
+            self.champion.log.add(model.version, values, answers)
             return schemas.Predictions(
                 model_version=model.version,
                 predictions=[schemas.Prediction(**answer) for answer in answers],
@@ -108,7 +109,8 @@ def create_service(settings: Settings, serving: ServingSettings) -> Any:
             content = table.read_bytes().removeprefix(BOM_UTF8)  # the mark of Guard
             limit = serving.max_batch_rows
             try:
-                answer = tables.predict(content, given, wanted, model, Row, limit)
+                with self.champion.log.recorded(model) as lent:
+                    answer = tables.predict(content, given, wanted, lent, Row, limit)
             except tables.InvalidTable as error:
                 ctx.response.status_code = 400
                 problem = {"error": "invalid table", "detail": error.problems}

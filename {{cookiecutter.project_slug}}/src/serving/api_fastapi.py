@@ -130,18 +130,19 @@ def predictions(champion: Champion) -> APIRouter:
     )
     async def predict_table(request: Request) -> Response:
         """Predict the rows of a table; the answer is a table of the same type."""
-        model = champion.log.recorded(champion.loaded())
+        model = champion.loaded()
         given = request.headers.get("content-type", "").partition(";")[0].strip()
         if given not in tables.ANSWERS:
             expected = " or ".join(tables.ANSWERS)
             raise HTTPException(415, f"Content-Type must be {expected}")
         accepted = request.headers.get("accept", "")
         wanted = accepted if accepted in tables.MEDIA_TYPES else tables.ANSWERS[given]
-        arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
         try:
             async with busy:
-                body = await request.body()
-                found = await run_in_threadpool(tables.predict, body, *arguments)
+                body, limit = await request.body(), serving.max_batch_rows
+                with champion.log.recorded(model) as lent:
+                    arguments = (body, given, wanted, lent, champion.row, limit)
+                    found = await run_in_threadpool(tables.predict, *arguments)
         except tables.InvalidTable as error:
             raise RequestValidationError(error.problems) from None
         return Response(found, 200, {"X-Model-Version": model.version}, wanted)

@@ -96,22 +96,24 @@ def predictions(champion: Champion, body: TypeAdapter[Any]) -> Blueprint:
 
     @protected.post("/v1/predict")
     def predict() -> ResponseReturnValue:
-        model = champion.log.recorded(champion.loaded())
-        content = content_of("application/json")
-        answers = model.predict(schemas.values_of(body.validate_json(content)))
+        model, content = champion.loaded(), content_of("application/json")
+        values = schemas.values_of(body.validate_json(content))
+        answers = model.predict(values)
+        champion.log.add(model.version, values, answers)
         return {"model_version": model.version, "predictions": answers}
 
     @protected.post("/v1/predict/batch")
     def predict_table() -> ResponseReturnValue:
-        model, given = champion.log.recorded(champion.loaded()), request.mimetype
+        model, given = champion.loaded(), request.mimetype
         content = content_of(*tables.ANSWERS)
         known = [tables.ANSWERS[given], *tables.MEDIA_TYPES]
         wanted = request.accept_mimetypes.best_match(known, known[0])
         if not busy.acquire(blocking=False):
             raise exceptions.ServiceUnavailable("Too many tables.", retry_after=1)
         try:
-            arguments = (given, wanted, model, champion.row, serving.max_batch_rows)
-            answer = tables.predict(content, *arguments)
+            with champion.log.recorded(model) as lent:
+                arguments = (given, wanted, lent, champion.row, serving.max_batch_rows)
+                answer = tables.predict(content, *arguments)
         finally:
             busy.release()
         headers = {"Content-Type": wanted, "X-Model-Version": model.version}

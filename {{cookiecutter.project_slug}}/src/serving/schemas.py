@@ -43,7 +43,7 @@ def row_model(schema: DataSchema) -> type[BaseModel]:
     for number, (name, column) in enumerate(schema.columns.items()):
         is_target = column.role == "target"
         unused = hidden, Field(default=None, alias=name, exclude=is_target)
-        field = _field(name, column) if column.role == "feature" else unused
+        field = field_of(name, column) if column.role == "feature" else unused
         # Names of columns need not be names of Python: they are aliases.
         fields[f"column_{number}"] = field
     rules = pydantic.ConfigDict(extra="forbid")
@@ -73,8 +73,8 @@ def problems_of(errors: Sequence[Any]) -> list[dict[str, Any]]:
     return [{key: error[key] for key in keys} for error in errors[:MAX_PROBLEMS]]
 
 
-def _field(name: str, column: ColumnSchema) -> Any:
-    """Return the type of a feature, and its name, limits and description."""
+def field_of(name: str, column: ColumnSchema) -> Any:
+    """Return the type of a column, and its name, limits and description."""
     kind: Any = TYPES.get(column.type, datetime)
     options: dict[str, Any] = {"alias": name, "title": name, "examples": column.values}
     options |= {"ge": column.min, "le": column.max, "description": column.description}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pandas import DataFrame, Series, concat, read_parquet
 from pyarrow import parquet
+from pydantic import ValidationError
 
 from scripts import monitor as monitor_command
 from scripts import retrain as retrain_command
@@ -23,7 +24,8 @@ from src.data.schema import load_schema, write_schema
 from src.evaluation.metrics import Predictions
 from src.models.artifact import load_model
 from src.models.registry import Registry
-from src.monitoring.drift import Check, categories, decide, numbers
+from src.monitoring.drift import Check, categories, check_features, decide, numbers
+from src.monitoring.labels import Labels
 from src.monitoring.performance import estimated
 from src.monitoring.prediction_log import DROPPED, PredictionLog
 from src.monitoring.settings import AlarmSettings, RetrainingSettings
@@ -83,9 +85,19 @@ def test_personal_columns_are_not_written_down(settings: Settings) -> None:
     assert kept == FEATURES.keys() - {"income", "city"}
 
 
-def test_a_column_that_is_not_there_is_named(settings: Settings) -> None:
-    configure(settings, "log: {personal: [incme]}")
-    with pytest.raises(ConfigError, match=r"log.personal: found \['incme'\]"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("log: {personal: [incme]}", r"log.personal: found \['incme'\]"),
+        ("alarm: {unchecked: [incme]}", r"alarm.unchecked: found \['incme'\]"),
+        ("log: {personal: [city], key: city}", "log.key: 'city' is in log.personal"),
+    ],
+)
+def test_a_column_that_cannot_be_meant_is_named(
+    settings: Settings, text: str, told: str
+) -> None:
+    configure(settings, text)
+    with pytest.raises(ConfigError, match=told):
         PredictionLog(settings, SCHEMA)
 
 
@@ -100,11 +112,17 @@ def test_what_finds_the_queue_full_is_dropped_and_counted(
     assert DROPPED._value.get() == before + 4
 
 
-def test_the_rows_of_a_table_are_numbered_through(settings: Settings) -> None:
+def test_the_rows_of_a_table_that_is_answered_are_numbered_through(
+    settings: Settings,
+) -> None:
     log = PredictionLog(settings, SCHEMA)
-    model = log.recorded(made_up_model())
-    model.predict([ROW, ROW])
-    model.predict([ROW])
+    with log.recorded(made_up_model()) as model:
+        model.predict([ROW, ROW])
+        model.predict([ROW])
+    with pytest.raises(ValueError, match="row 2"):
+        with log.recorded(made_up_model()) as model:  # what is refused is not answered
+            model.predict([ROW])
+            raise ValueError("row 2 is wrong")
     log.close()
     (path,) = (settings.paths.data / "predictions").glob("*/*.parquet")
     assert parquet.read_table(path)["row"].to_pylist() == [0, 1, 2]
@@ -143,6 +161,19 @@ def test_many_checks_share_the_rate_and_small_effects_are_none() -> None:
     alarms = [c.alarm for c in decide([check(0.03), check(0.01), check(0.02)], 0.05)]
     assert alarms == [True, True, True]
     assert not decide([check(0.0001, effect=0.04)], 0.05)[0].alarm
+
+
+def test_what_moves_on_by_itself_is_checked_for_missing_values_alone() -> None:
+    random = np.random.default_rng(0)
+    old = DataFrame({"income": random.normal(50, 9, 500), "age": range(500)})
+    new = old.assign(age=old["age"] + 1000, income=old["income"].mask(old["age"] < 99))
+    schema = SCHEMA.model_copy(update={"time_columns": ["age"]})
+    for unchecked, wanted in (([], True), (["income"], False)):
+        limits = LIMITS.model_copy(update={"unchecked": unchecked})
+        found = {(c.check, c.column) for c in check_features(old, new, schema, limits)}
+        assert ("missing", "income") in found
+        assert (("drift", "income") in found) is wanted
+        assert not any(column == "age" for _, column in found)
 
 
 def test_performance_is_estimated_from_how_sure_the_model_is() -> None:
@@ -255,6 +286,15 @@ def test_the_status_says_what_was_decided(
     assert "alarm: drift of 'age'" in capsys.readouterr().out
 
 
+def test_a_mistake_in_the_configuration_is_no_alarm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["monitor.py", "--config", "nowhere.yaml"])
+    with pytest.raises(SystemExit, match="^2$"):
+        monitor_command.main()
+    assert "error: nowhere.yaml" in capsys.readouterr().err
+
+
 def test_labels_tell_how_good_the_answers_are(promoted: Settings) -> None:
     rows = load_processed(promoted, "test")
     answer(promoted, rows)
@@ -270,6 +310,26 @@ def test_a_wrong_label_is_named_and_none_is_taken(promoted: Settings) -> None:
     with pytest.raises(DataError, match=f"row 1: {TARGET}: .*no label was taken"):
         add_labels(path, promoted)
     assert not (promoted.paths.data / "predictions/labels").exists()
+
+
+def test_a_key_that_is_missing_is_no_key(settings: Settings) -> None:
+    configure(settings, "log: {key: comment}")
+    model = Labels(settings, SCHEMA).model
+    assert model(**{"comment": 7.0, TARGET: "yes"}).model_dump()["key"] == "7"
+    for wrong in (None, np.nan, [1], ""):
+        with pytest.raises(ValidationError, match="comment"):
+            model(**{"comment": wrong, TARGET: "yes"})
+
+
+def test_a_number_that_the_data_schema_forbids_is_no_label(settings: Settings) -> None:
+    age = SCHEMA.columns["age"].model_copy(update={"role": "target"})
+    columns = SCHEMA.columns | {"age": age}
+    columns[TARGET] = columns[TARGET].model_copy(update={"role": "ignored"})
+    model = Labels(settings, SCHEMA.model_copy(update={"columns": columns})).model
+    assert model(request_id="a", age="40").model_dump()["label"] == 40
+    for wrong in (-5, 12.5, None, "young"):
+        with pytest.raises(ValidationError, match="age"):
+            model(request_id="a", age=wrong)
 
 
 def test_drift_performance_time_and_labels_are_reasons_to_retrain() -> None:
@@ -341,6 +401,22 @@ def test_what_the_gate_refuses_is_said_and_the_champion_stays(
     assert champion and champion.number == 1
 
 
+def test_alarms_of_a_version_that_is_not_the_champion_are_no_reason(
+    promoted: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = load_processed(promoted, "test")
+    answer(promoted, rows.assign(age=rows["age"] + 30))
+    assert needs(promoted)
+    registry = Registry(promoted)
+    other = ModelSettings(type="dummy")
+    second = registry.register(
+        train_model(promoted.model_copy(update={"model": other}))
+    )
+    registry.promote(second, "the second", registry.at("champion"))
+    assert not needs(promoted)
+    assert "version 1 answered, which is not the champion" in capsys.readouterr().out
+
+
 def test_a_category_that_is_not_listed_is_left_out_and_said(
     promoted: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -353,7 +429,7 @@ def test_a_category_that_is_not_listed_is_left_out_and_said(
     answer(promoted, rows.assign(city=rows["city"].where(rows.index > 0, "Rome")))
     tell(promoted, rows[TARGET])
     retrain(promoted, "by hand")
-    told = "1 labelled predictions with 'city' 'Rome'"
+    told = "left out: 1 labelled predictions with 'city' 'Rome', against the data"
     assert told in capsys.readouterr().out
 
 
