@@ -73,6 +73,7 @@ class Project:
 
     folder: Path
     variables: dict[str, str]
+    is_mistaken: bool = False
     seen: Seen = field(default_factory=dict)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
@@ -203,7 +204,8 @@ def make_project(life: str, output: Path) -> Project:
     python = Path(shared or folder / ".venv/bin/python")
     path = f"{python.parent}:{os.environ['PATH']}"
     own = {"PATH": path, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    return Project(folder, own | LIVES[life]["variables"])
+    variables = own | LIVES[life]["variables"]
+    return Project(folder, variables, LIVES[life]["mistakes"])
 
 
 @contextmanager
@@ -221,7 +223,7 @@ def serving(project: Project, rows: list[Row], **settings: str) -> Iterator[Api]
 
 def observe_mistakes(project: Project, when: str) -> None:
     """Observe how mistakes are answered: by status 1 and one line that names them."""
-    for name, mistake in MISTAKES[when].items():
+    for name, mistake in MISTAKES[when].items() if project.is_mistaken else ():
         command = f"export MLOPS_LOGGING__LEVEL=ERROR\n{mistake['run']}"
         if path := mistake.get("damaged"):
             damage = f"cp {path} ../kept; echo >> {path}; trap 'mv ../kept {path}' EXIT"

@@ -164,11 +164,11 @@ def test_a_disk_that_refuses_drops_rows_and_breaks_no_request(
 WRITING = """
 from pathlib import Path
 from src.monitoring.prediction_log import PredictionLog
-from tests.fixtures.serving import SCHEMA, made_up_model, served_settings
-from tests.unit.test_monitoring import ROW
+from tests.fixtures.serving import SCHEMA, served_settings
+from tests.unit.test_monitoring import ANSWER, ROW
 log = PredictionLog(served_settings(Path({folder!r})), SCHEMA)
 while True:
-    log.recorded(made_up_model()).predict([ROW] * 20)
+    log.add("3", [ROW] * 20, [ANSWER] * 20)
 """
 
 

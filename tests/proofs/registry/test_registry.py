@@ -93,6 +93,8 @@ def test_a_process_killed_at_any_moment_leaves_a_registry_that_works_on(
         process.start()
         here.recv()
         time.sleep(moments.uniform(0, 3 * once))
+        while kill == 0 and len(ours.history()) == events:
+            time.sleep(0.01)  # at least one does something, however slow it is
         process.kill()
         process.join()
         process.close()
