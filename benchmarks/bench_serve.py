@@ -50,9 +50,11 @@ FASTAPI = "python {here}/baseline_fastapi.py"
 FLASK = "gunicorn --worker-class gthread --threads 16 --keep-alive 75 --bind {address}"
 BENTOML = "bentoml serve --host 127.0.0.1 --port {port} --working-dir {here}"
 MLFLOW = "mlflow models serve --port {port} --workers 1 --env-manager local"
+WATCHED = "FastAPI: with monitoring"
 OURS, LIMIT, FRAME = "FastAPI: the project", "FastAPI: a constant", "FastAPI: a frame"
 SERVICES = {
     OURS: Service("fastapi", API, "/v1/predict"),
+    WATCHED: Service("watched", API, "/v1/predict"),
     LIMIT: Service("fastapi", f"{FASTAPI} constant {{model}} {{port}}"),
     FRAME: Service("fastapi", f"{FASTAPI} frame {{model}} {{port}}"),
     "Flask: the project": Service("flask", API, "/v1/predict"),
@@ -68,6 +70,8 @@ SERVICES = {
         "dataframe_records",
     ),
 }
+# A project that differs from the default by more than its framework.
+ANSWERS = {"watched": ["serving=fastapi", "monitoring=evidently"]}
 # How many times as fast as another ours must be, and its latency.
 FASTER = {LIMIT: 0.5, FRAME: 40.0}
 P99_MS = 15.0
@@ -87,7 +91,8 @@ def main() -> None:
     for serving in dict.fromkeys(["fastapi", *(s.serving for s in chosen.values())]):
         print(f"a project with {serving}", flush=True)
         command = ["cookiecutter", ROOT, "--no-input", "--output-dir", BUILD / serving]
-        subprocess.run([*command, f"serving={serving}"], check=True)
+        answers = ANSWERS.get(serving, [f"serving={serving}"])
+        subprocess.run([*command, *answers], check=True)
         subprocess.run(["make", "--quiet", "setup"], cwd=project(serving), check=True)
     found = []
     for model, kind in MODELS.items():

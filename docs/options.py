@@ -66,8 +66,9 @@ names and texts, and need the same packages whatever you answer.
 {rows}
 
 `make options` measured megabytes and seconds{machine}.
-The default project with the choice, and the same without it, are each installed in a
-fresh environment with uv, from a warm cache; the table shows the difference. Seconds
+The default project with the choice, and the same without it, are each installed in
+fresh environments with uv, from a warm cache, as are the tools that have one of their
+own (`.venv-monitoring`, `.venv-orchestration`); the table shows the difference. Seconds
 are of processor time. *Test* is one run of the project's own tests, the first after
 installing, which compiles modules.
 
