@@ -5,14 +5,13 @@ import atexit
 import logging
 import shutil
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
-from queue import Empty, Full, Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -30,6 +29,8 @@ from src.utils.files import atomic_path
 from src.utils.logging import REQUEST_ID
 
 LABELS = "labels"  # the folder of what became true
+LOOK_SECONDS = 0.1
+ENTRIES_AT_ONCE = 100  # made into columns, while nobody is answered
 END_SECONDS = 10.0  # the process ends after this, even if the disk is slow
 ARROW_TYPES = {
     "category": pa.string(),
@@ -55,14 +56,16 @@ class Entry(NamedTuple):
 
 class PredictionLog:
     """Keeps predictions without making anybody wait: they wait themselves, in a queue,
-    for a thread to write them; what finds it full is dropped, and counted. What is
-    waiting when the process ends is written then."""
+    for a thread to write them; what finds it full is dropped, and counted. The thread
+    looks now and then: to wake it for each request would slow that. What is waiting
+    when the process ends is written then."""
 
     def __init__(self, settings: Settings, schema: DataSchema) -> None:
         self.settings = load_monitoring_settings(settings, schema)
         self.folder = settings.paths.data / "predictions"
         self.columns = log_schema(schema, self.settings)
-        self._queue: Queue[Entry | None] = Queue(self.settings.log.queue_requests)
+        self._waiting: deque[Entry] = deque()
+        self._end = Event()
         self._thread = Thread(target=self._run, name="prediction log", daemon=True)
         self._problem = ""
         self._thread.start()
@@ -75,9 +78,9 @@ class PredictionLog:
         first has this place in it."""
         now = datetime.now(UTC).replace(tzinfo=None)
         entry = Entry(REQUEST_ID.get(), now, version, rows, answers, first)
-        try:
-            self._queue.put_nowait(entry)
-        except Full:
+        if len(self._waiting) < self.settings.log.queue_requests:
+            self._waiting.append(entry)
+        else:
             DROPPED.inc(len(rows))
 
     @contextmanager
@@ -91,37 +94,35 @@ class PredictionLog:
 
     def close(self) -> None:
         """Write what is waiting, and end."""
-        if self._thread.is_alive():
-            with suppress(Full):
-                self._queue.put(None, timeout=END_SECONDS)
-                self._thread.join(END_SECONDS)
+        self._end.set()
+        self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
         """Write one file after the other until the end."""
-        is_going = True
-        while is_going:
-            entries, rows = [], 0
-            end = time.monotonic() + self.settings.log.part_seconds
-            while rows < self.settings.log.part_rows:
-                try:
-                    entry = self._queue.get(timeout=max(0, end - time.monotonic()))
-                except Empty:
-                    break
-                if entry is None:
-                    is_going = False
-                    break
-                entries.append(entry)
-                rows += len(entry.rows)
-            if entries:
+        log, begin, is_end = self.settings.log, 0.0, False
+        entries, rows = list[Entry](), 0
+        while not is_end:
+            is_end = self._end.wait(min(LOOK_SECONDS, log.part_seconds))
+            while self._waiting:
+                begin = begin if entries else time.monotonic()
+                entries.append(self._waiting.popleft())
+                rows += len(entries[-1].rows)
+                if rows >= log.part_rows:
+                    self._write(entries, rows)
+                    entries, rows = [], 0
+            is_due = is_end or time.monotonic() - begin >= log.part_seconds
+            if entries and is_due:
                 self._write(entries, rows)
+                entries, rows = [], 0
 
     def _write(self, entries: Sequence[Entry], rows: int) -> None:
         """Delete files that are too old, and write entries to a file of their own."""
         try:
             for folder in (self.folder, self.folder / LABELS):
                 forget(folder, self.settings.log.retention_days)
-            lines = [line for entry in entries for line in self._lines(entry)]
-            write_part(pa.Table.from_pylist(lines, self.columns), self.folder)
+            starts = range(0, len(entries), ENTRIES_AT_ONCE)
+            parts = [self._table(entries[at : at + ENTRIES_AT_ONCE]) for at in starts]
+            write_part(pa.concat_tables(parts), self.folder)
             WRITTEN.inc(rows)
             self._problem = ""
         except Exception as error:  # whatever it is, the service is to go on
@@ -131,26 +132,29 @@ class PredictionLog:
                 logger.error("predictions are not written down: %s", problem)
             self._problem = problem
 
-    def _lines(self, entry: Entry) -> Iterator[Row]:
-        """Yield the rows of an entry as ``log_schema`` has them."""
-        key, fields = self.settings.log.key, self.columns.field("features").type
-        parts = zip(count(entry.first), entry.rows, entry.answers)
-        for place, row, answer in parts:
-            told = row.get(key) if key else None
-            features = {name: row[name] for name in fields.names}
-            for name, value in features.items():
-                if type(value) is int:  # Arrow takes none that no float64 equals
-                    features[name] = float(value)
-            yield {
-                "request_id": entry.request_id,
-                "row": place,
-                "key": None if told is None else text_of(told),
-                "time": entry.time,
-                "model_version": entry.version,
-                "features": features,
-                "prediction": answer["prediction"],
-                "probabilities": answer.get("probabilities"),
-            }
+    def _table(self, entries: Sequence[Entry]) -> pa.Table:
+        """Return entries as ``log_schema`` has them. By column: by row, the service
+        answers a fifth fewer requests."""
+        each = [(entry, place) for entry in entries for place in range(len(entry.rows))]
+        rows = [row for entry in entries for row in entry.rows]
+        answers = [answer for entry in entries for answer in entry.answers]
+        keys = [row.get(self.settings.log.key or "") for row in rows]
+        kept = self.columns.field("features").type
+        columns = {
+            "request_id": [entry.request_id for entry, _ in each],
+            "row": [entry.first + place for entry, place in each],
+            "key": [None if key is None else text_of(key) for key in keys],
+            "time": [entry.time for entry, _ in each],
+            "model_version": [entry.version for entry, _ in each],
+            "features": pa.StructArray.from_arrays(
+                [_values(rows, field) for field in kept],
+                fields=[*kept],
+                mask=pa.array([False] * len(rows)),  # its length, if none is kept
+            ),
+            "prediction": [answer["prediction"] for answer in answers],
+            "probabilities": [answer.get("probabilities") for answer in answers],
+        }
+        return pa.table(columns, self.columns)
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,15 @@ class RecordedModel(Model):
         answers = super().predict(rows)
         self.kept.append((rows, answers))
         return answers
+
+
+def _values(rows: Sequence[Row], field: pa.Field) -> pa.Array:
+    """Return the values of a feature; numbers as float, as Arrow takes no integer that
+    none equals."""
+    found = [row[field.name] for row in rows]
+    if field.type == pa.float64():
+        found = [None if value is None else float(value) for value in found]
+    return pa.array(found, field.type)
 
 
 def log_schema(schema: DataSchema, settings: MonitoringSettings) -> pa.Schema:
