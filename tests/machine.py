@@ -21,6 +21,8 @@ def environment(python: Path) -> dict[str, str]:
     return {
         "PATH": f"{python.parent}:{path}",
         "UV_PYTHON": str(python),
+        # No: pip compiles nothing, as uv, and what is imported is compiled then.
+        "PIP_NO_COMPILE": "0",
         "GIT_AUTHOR_NAME": "Tester",
         "GIT_AUTHOR_EMAIL": "tester@example.com",
         "GIT_COMMITTER_NAME": "Tester",
