@@ -44,11 +44,12 @@ def load_window(
     inside = frame["time"] > latest["time"] - timedelta(days=chosen.window.days)
     own = inside & (frame["model_version"] == latest["model_version"])
     log, frame = log.filter(pa.array(own)), frame[own].reset_index(drop=True)
-    shares = pd.DataFrame(
-        [dict(pairs or ()) for pairs in log["probabilities"].to_pylist()]
-    )
+    given = log["probabilities"].combine_chunks()
+    classes = given.keys.unique().to_pylist()  # of one version: the same in each row
+    shares = given.items.to_numpy().reshape(len(frame), len(classes))
     truth = _truth(frame, folder, chosen)
-    said = predictions(settings, frame["prediction"], truth, shares.to_dict("list"))
+    probabilities = dict(zip(classes, shares.T))
+    said = predictions(settings, frame["prediction"], truth, probabilities)
     others = int((inside & ~own).sum())
     version, features = latest["model_version"], _features(log, schema)
     return Window(version, frame["time"], features, said, others)
