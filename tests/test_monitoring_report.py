@@ -103,7 +103,8 @@ def test_the_environment_is_made_with_a_python_that_the_tool_supports(
         )
         assert not (bare / READY).exists()
         return
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    said = "Setting up .venv-monitoring ...\n"
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
     assert (bare / "made").read_text().startswith(f"{taken[tool]}.")
     make(bare, READY, str(bare / "bin"), shell)
     assert len((bare / "made").read_text().split()) == 1, "once"
