@@ -43,6 +43,7 @@ def path(tmp_path: Path) -> Path:
         ({"type": "boolean"}, "perhaps", "type boolean"),
         ({"type": "date", "format": "%d.%m.%Y"}, "2024-12-31", "type date"),
         ({"type": "integer"}, "1.5", "type integer, no fractions"),
+        ({"type": "integer"}, "-1e16", "type integer, up to 9007199254740992"),
         ({"type": "number", "min": 0}, "-0.1", "min 0"),
         ({"type": "number", "max": 10}, "10.1", "max 10"),
         ({"type": "date", "min": "2024-01-01"}, "2023-12-31", "min 2024-01-01"),

@@ -383,7 +383,7 @@ def test_nothing_is_trained_without_a_reason_or_beside_another_retraining(
 ) -> None:
     answer(promoted, load_processed(promoted, "test"))
     assert run(retrain_command, "--if-needed") == 0
-    assert re.match(r"calm: .*\nno retraining\n", capsys.readouterr().out)
+    assert re.fullmatch(r"calm: .*\nno retraining\n", capsys.readouterr().out)
     with alone(promoted), pytest.raises(DataError, match="another retraining"):
         run(retrain_command)
     assert [version.number for version in Registry(promoted).versions()] == [1]
