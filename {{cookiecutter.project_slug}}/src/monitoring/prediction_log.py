@@ -133,8 +133,8 @@ class PredictionLog:
             self._problem = problem
 
     def _table(self, entries: Sequence[Entry]) -> pa.Table:
-        """Return entries as ``log_schema`` has them, made by column: it takes less of the
-        time of those who are answered than by row."""
+        """Return entries as ``log_schema`` has them. Made by column, they take less of
+        the time in which nobody is answered than by row."""
         each = [(entry, place) for entry in entries for place in range(len(entry.rows))]
         rows = [row for entry in entries for row in entry.rows]
         answers = [answer for entry in entries for answer in entry.answers]
